@@ -1,0 +1,69 @@
+"""The interface in English and Chinese: gettext catalogues in `locale/`, compiled ones committed."""
+
+from __future__ import annotations
+
+import gettext
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+from emostore.emotions import Emotion
+
+LANGUAGES = {"en": "English", "zh": "中文"}
+DOMAIN = "emostore"
+LOCALE_DIR = Path(__file__).parent / "locale"
+
+Translate = Callable[[str], str]
+
+
+def N_(message: str) -> str:  # noqa: N802 (the name gettext's tools know)
+    """Mark `message` for extraction; it is translated where it is shown."""
+    return message
+
+
+@lru_cache
+def translator(language: str) -> gettext.NullTranslations:
+    """The catalogue of `language`; English sentences are their own keys."""
+    if language == "en":
+        return gettext.NullTranslations()
+    return gettext.translation(DOMAIN, LOCALE_DIR, languages=[language])
+
+
+def choose(preferred: str | None) -> str:
+    """The language we speak that fits a browser's or a setting's tag ("zh-CN" → "zh"), else English."""
+    tag = (preferred or "").replace("_", "-").split("-")[0].lower()
+    return tag if tag in LANGUAGES else "en"
+
+
+class Explained(Protocol):
+    """A sentence with named fields and the values for them: an error, a note, a finding."""
+
+    @property
+    def message(self) -> str: ...
+
+    @property
+    def params(self) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """An English sentence with named fields, translated and filled where it is shown."""
+
+    message: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+def explain(sentence: Explained, language: str) -> str:
+    """The sentence in `language`, its fields filled in; an `Emotion` among them is named in it."""
+    params = {
+        key: emotion_name(value, language).lower() if isinstance(value, Emotion) else value
+        for key, value in sentence.params.items()
+    }
+    return translator(language).gettext(sentence.message).format(**params)
+
+
+def emotion_name(emotion: Emotion, language: str) -> str:
+    """The emotion's name in `language`, as a label."""
+    return emotion.zh if language == "zh" else emotion.en

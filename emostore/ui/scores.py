@@ -1,0 +1,37 @@
+"""A distribution on a page: chart, table beside it, and the images to take away."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import streamlit as st
+
+from emostore import charts
+from emostore.ui.text import _, language, table
+
+
+def theme() -> charts.Theme:
+    """Which of the two looks the reader's browser shows."""
+    return "dark" if st.context.theme.type == "dark" else "light"
+
+
+def distribution(scores: Mapping[str, float], *, key: str, file_name: str, missing: Collection[str] = ()) -> None:
+    """The nine scores as a bar chart, with a table and downloads. `key` is unique on the page."""
+    chart = charts.bar_chart(scores, lang=language(), missing=missing, theme=theme())
+    st.altair_chart(chart, theme=None, key=f"chart_{key}", alt=charts.alt_text(scores, lang=language()))
+    with st.container(horizontal=True, key=f"take_{key}"):
+        with st.popover(_("Table"), icon=":material/table:"):
+            st.table(table(scores))
+        for kind in ("png", "svg"):
+            st.download_button(
+                kind.upper(),
+                # A callable is only run when it is clicked, so that a page does not pay for images nobody takes.
+                data=lambda kind=kind: charts.save(
+                    charts.bar_chart(scores, lang=language(), missing=missing, title=file_name), kind
+                ),
+                file_name=f"{file_name}.{kind}",
+                mime={"png": "image/png", "svg": "image/svg+xml"}[kind],
+                icon=":material/download:",
+                on_click="ignore",
+                key=f"{kind}_{key}",
+            )

@@ -1,0 +1,71 @@
+"""Words, numbers and times in the reader's language, safe to show."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+from babel.dates import format_datetime
+
+from emostore import i18n
+from emostore.config import settings
+from emostore.emotions import BY_NAME
+
+LANGUAGE_KEY = "lang"
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$<>:&])")
+
+
+def language() -> str:
+    """The reader's language: the choice in the sidebar (and the URL), else the setting, else the browser's."""
+    chosen = st.session_state.get(LANGUAGE_KEY)
+    return chosen if chosen in i18n.LANGUAGES else default_language()
+
+
+def default_language() -> str:
+    """The language before the reader chose one."""
+    configured = settings().language
+    return i18n.choose(st.context.locale) if configured == "auto" else configured
+
+
+def _(message: str, **params: Any) -> str:
+    """`message` in the reader's language with its fields filled in."""
+    return i18n.translator(language()).gettext(message).format(**params)
+
+
+def explain(sentence: i18n.Explained) -> str:
+    """An error, note or finding in the reader's language."""
+    return i18n.explain(sentence, language())
+
+
+def emotion(name: str) -> str:
+    """The emotion's name as a label."""
+    return i18n.emotion_name(BY_NAME[name], language())
+
+
+def plain(text: str) -> str:
+    """Text by a user, escaped so that Markdown shows it as it was written."""
+    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+
+
+def when(moment: datetime) -> str:
+    """A moment in the reporting time zone."""
+    locale = {"en": "en_GB", "zh": "zh_Hans_CN"}[language()]
+    return str(format_datetime(moment, "medium", tzinfo=ZoneInfo(settings().time_zone), locale=locale))
+
+
+def duration(seconds: float) -> str:
+    """A length of time: 2.1 s, 3:07 or 1:02:03."""
+    if seconds < 60:
+        return _("{seconds:.1f} s", seconds=seconds)
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def table(scores: Mapping[str, float]) -> list[dict[str, object]]:
+    """The scores as rows for a table beside a chart, in the product's order."""
+    return [{_("Emotion"): emotion(name), _("Score"): round(scores.get(name, 0.0), 3)} for name in BY_NAME]
