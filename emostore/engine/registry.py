@@ -1,0 +1,187 @@
+"""What `EMOSTORE_MODEL` means: which models there are, and the one that is used, loaded once a process."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from emostore.config import Settings
+from emostore.emotions import EMOTIONS
+from emostore.engine import places
+from emostore.engine.checkpoint import FILES, LARGE, LICENCES, UNKNOWN_LICENCE, Checkpoint, describe, missing_files
+from emostore.engine.recognizer import Recognizer
+from emostore.errors import EmostoreError, ModelError
+
+AUTO, BASELINE = "auto", "baseline"
+NAMES = (AUTO, BASELINE, LARGE)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelListing:
+    """One model that could be used.
+
+    `name` is what `EMOSTORE_MODEL` takes; `where` its folder, None for the bundled one and one that is
+    nowhere; `problem` says why it cannot be used. `classes` are the emotions that it can produce.
+    """
+
+    name: str
+    where: Path | None
+    installed: bool
+    problem: EmostoreError | None
+    licence: str
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """A model to load; a checkpoint whose files were replaced, or other threads, are another choice."""
+
+    path: Path | None = None  # None is the bundled baseline
+    files: tuple[tuple[int, int], ...] = ()  # size and modification time in ns of each
+    threads: int | None = None
+
+
+_lock = threading.RLock()
+_loaded: dict[_Choice, Recognizer] = {}
+_failed: dict[_Choice, ModelError] = {}  # so that `auto` does not read damaged 1.9 GB again for every clip
+
+
+def load_recognizer(settings: Settings) -> Recognizer:
+    """The recogniser that the settings ask for, loaded once a process, also when threads ask at once.
+
+    `auto` is decided at each call, so that a download is used as soon as it is complete; nothing is ever
+    downloaded here. Raises `ModelError` saying what was looked for and what to do.
+    """
+    choice = _choose(settings)
+    try:
+        return _load(choice)
+    except ModelError as error:
+        if settings.model != AUTO or choice.path is None:
+            raise
+        logger.debug("the bundled baseline is used instead of %s: %s", choice.path, error)
+        return _load(_Choice())
+
+
+def available_models(settings: Settings) -> list[ModelListing]:
+    """Every model with where it lies and, if it cannot be used, why. Loads no checkpoint."""
+    listings = [_list_baseline(), _list_large(settings)]
+    if settings.model not in NAMES:
+        listings.append(_list_folder(settings.model, Path(settings.model).expanduser(), settings))
+    return listings
+
+
+def clear() -> None:
+    """Forget what was loaded, so that tests begin afresh."""
+    with _lock:
+        _loaded.clear()
+        _failed.clear()
+
+
+def _choose(settings: Settings) -> _Choice:
+    """What is to be loaded. Raises `ModelError` where it is not there."""
+    if settings.model == BASELINE:
+        return _Choice()
+    if settings.model not in NAMES:
+        return _checkpoint_choice(_existing(settings.model), settings)
+    found, incomplete = places.find(settings.data_dir)
+    if found:
+        return _checkpoint_choice(found, settings)
+    if settings.model == AUTO:
+        return _Choice()
+    raise _not_in_cache(settings, incomplete)
+
+
+def _checkpoint_choice(path: Path, settings: Settings) -> _Choice:
+    return _Choice(path.absolute(), tuple(_state(path / name) for name in FILES), settings.threads)
+
+
+def _state(file: Path) -> tuple[int, int]:
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return (0, 0)
+    return (found.st_size, found.st_mtime_ns)
+
+
+def _existing(value: str) -> Path:
+    path = Path(value).expanduser()
+    if not path.is_dir():
+        raise ModelError(
+            "EMOSTORE_MODEL is set to {value}, which is neither one of {allowed} nor a folder. "
+            "Set it to one of these names or to the folder of a checkpoint.",
+            value=value,
+            allowed=", ".join(NAMES),
+        )
+    return path
+
+
+def _not_in_cache(settings: Settings, incomplete: tuple[Path, ...]) -> ModelError:
+    if incomplete:
+        return ModelError(
+            "{name} is only partly downloaded: {path} lacks {missing}. Finish the download, or set EMOSTORE_MODEL "
+            "to auto to use the bundled baseline meanwhile.",
+            name=LARGE,
+            path=str(incomplete[0]),
+            missing=", ".join(missing_files(incomplete[0])),
+        )
+    return ModelError(
+        "{name} is not on this machine; it was looked for in {places}. Download it, or set EMOSTORE_MODEL to auto to "
+        "use the bundled baseline meanwhile.",
+        name=LARGE,
+        places=", ".join(str(path) for path in places.search(settings.data_dir)),
+    )
+
+
+def _load(choice: _Choice) -> Recognizer:
+    with _lock:  # held while loading, so that a second thread waits instead of loading too
+        if choice in _failed:
+            known = _failed[choice]
+            raise ModelError(known.message, **known.params)
+        if choice not in _loaded:
+            try:
+                _loaded[choice] = _read(choice)
+            except ModelError as error:
+                _failed[choice] = error
+                logger.warning("a model cannot be used: %s", error)
+                raise
+        return _loaded[choice]
+
+
+def _read(choice: _Choice) -> Recognizer:
+    if choice.path is None:
+        from emostore.engine.baseline import BaselineRecognizer
+
+        return BaselineRecognizer.load()
+    from emostore.engine.emotion2vec import Emotion2vecRecognizer
+
+    return Emotion2vecRecognizer.load(choice.path, threads=choice.threads)
+
+
+def _list_baseline() -> ModelListing:
+    try:
+        info = _load(_Choice()).info
+    except ModelError as error:
+        return ModelListing(BASELINE, None, False, error, UNKNOWN_LICENCE, ())
+    return ModelListing(BASELINE, None, True, None, info.licence, info.classes)
+
+
+def _list_large(settings: Settings) -> ModelListing:
+    found, incomplete = places.find(settings.data_dir)
+    if found:
+        return _list_folder(LARGE, found, settings)
+    where = incomplete[0] if incomplete else None
+    return ModelListing(LARGE, where, False, _not_in_cache(settings, incomplete), LICENCES[LARGE], EMOTIONS)
+
+
+def _list_folder(name: str, path: Path, settings: Settings) -> ModelListing:
+    try:
+        checkpoint: Checkpoint = describe(_existing(str(path)))
+    except ModelError as error:
+        return ModelListing(name, path, False, error, LICENCES.get(name, UNKNOWN_LICENCE), ())
+    with _lock:  # known where it was tried and found damaged inside
+        problem = _failed.get(_checkpoint_choice(path, settings))
+    return ModelListing(name, path, problem is None, problem, checkpoint.licence, checkpoint.classes)
