@@ -1,0 +1,199 @@
+"""What one clip or window sounds like, as one vector: statistics of the frames that hold speech.
+
+Every contour is taken relative to the loud speech of the same clip, so gain cancels exactly; what the
+channel adds to every frame cancels in all but the plain means. The training code and the served model
+call the same functions.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emostore.engine.frames import BANDS, FRAMES_PER_S, Frames, frames
+from emostore.engine.recognizer import FloatArray
+
+CEPSTRA = 12
+GROUP = 3  # neighbouring bands averaged into one broad band
+RANGE_DB = 45.0  # frames further below the loud speech count as silence
+VOICED = 0.5  # normalised autocorrelation from which a frame counts as voiced
+_MODULATION_HZ = ((0.5, 2.0), (2.0, 4.0), (4.0, 8.0), (8.0, 16.0))
+
+Floats = NDArray[np.float64]
+
+
+def features(waveform: FloatArray) -> FloatArray:
+    """The vector of a whole waveform (float32, mono, 16 kHz): float32, shape (len(feature_names()),)."""
+    return pool(frames(waveform))
+
+
+def pool(rows: Frames) -> FloatArray:
+    """The vector of some frames (at least one): float32, shape (len(feature_names()),), always finite."""
+    vector = np.concatenate(list(_groups(rows).values())).astype(np.float32)
+    return np.nan_to_num(vector, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+@lru_cache
+def feature_names() -> tuple[str, ...]:
+    """Name of every entry of a vector, `group.index`."""
+    silence = Frames(np.zeros((8, BANDS), np.float32), np.full(8, 100, np.float32), np.zeros(8, np.float32))
+    return tuple(f"{group}.{i}" for group, values in _groups(silence).items() for i in range(len(values)))
+
+
+def _groups(rows: Frames) -> dict[str, Floats]:
+    bands, level = _relative(rows.bands.astype(np.float64))
+    active = _active(level)
+    voiced = _at_least(rows.voicing, VOICED, active)
+    contours = _contours(bands, level, rows.voicing)
+    pitch = 12 * np.log2(np.maximum(rows.f0, 1.0).astype(np.float64) / 100)
+    broad = bands.reshape(len(bands), -1, GROUP).mean(2)
+    return {
+        "active": _statistics(contours[active]),
+        "voiced": _statistics(contours[voiced]),
+        "change": _changes(contours, active),
+        "broad": _broad(broad, level, active, voiced),
+        "pitch": _pitch(pitch, level, broad, voiced),
+        "rhythm": _rhythm(level, active, voiced),
+        "modulation": _modulation(np.column_stack([level, broad[:, ::2]])),
+    }
+
+
+def _relative(bands: Floats) -> tuple[Floats, Floats]:
+    """Bands and level in dB relative to the loud speech, cut at `RANGE_DB` below: (T, BANDS), (T,)."""
+    level = 10 * np.log10(np.mean(10 ** (bands / 10), axis=1))
+    loud = np.quantile(level, 0.95)
+    return np.maximum(bands - loud, -RANGE_DB - 10), np.maximum(level - loud, -RANGE_DB)
+
+
+def _active(level: Floats) -> NDArray[np.bool_]:
+    """Frames that are speech rather than pause: above a floor that follows the noise of the clip."""
+    floor = np.quantile(level, 0.1)
+    return np.asarray(level >= max(-30.0, 0.65 * floor))
+
+
+def _at_least(values: FloatArray, threshold: float, among: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """`among` where `values` reaches `threshold`; where that leaves too little, their upper half."""
+    mask = among & (values >= threshold)
+    if mask.sum() < 5:
+        mask = among & (values >= np.median(values[among]))
+    return mask
+
+
+@lru_cache
+def _cosines() -> Floats:
+    """DCT-II without its constant row, shape (BANDS, CEPSTRA)."""
+    place = (np.arange(BANDS)[:, None] + 0.5) * np.arange(1, CEPSTRA + 1)
+    return np.asarray(np.cos(np.pi / BANDS * place) * np.sqrt(2 / BANDS))
+
+
+def _contours(bands: Floats, level: Floats, voicing: FloatArray) -> Floats:
+    """What is followed over time, shape (T, CEPSTRA + 6)."""
+    power = 10 ** (bands / 10)
+    share = power / power.sum(1, keepdims=True)
+    half = 10  # bands below about 1 kHz
+    centroid = share @ np.arange(BANDS)
+    entropy = -(share * np.log(share)).sum(1)
+    hammarberg = bands[:, :half].max(1) - bands[:, half + 5 :].max(1)
+    alpha = 10 * np.log10(power[:, :half].sum(1) / power[:, half:].sum(1))
+    others = np.column_stack([level, centroid, entropy, hammarberg, alpha, voicing])
+    return np.column_stack([bands @ _cosines(), others])
+
+
+def _statistics(values: Floats) -> Floats:
+    """Mean, spread and robust range of every column of (n, k): shape (5 k,)."""
+    middle = values.mean(0)
+    low, half, high = np.quantile(values, (0.1, 0.5, 0.9), axis=0)
+    return np.concatenate([middle, values.std(0), low - half, high - half, middle - half])
+
+
+def _changes(contours: Floats, active: NDArray[np.bool_]) -> Floats:
+    """How fast the contours move (over 20 ms, per frame pair inside speech): shape (3 k,)."""
+    if len(contours) < 4:
+        return np.zeros(3 * contours.shape[1])
+    step = contours[2:] - contours[:-2]
+    inside = active[2:] & active[:-2]
+    step = step[inside] if inside.sum() > 3 else step
+    size = np.abs(step)
+    return np.concatenate([size.mean(0), np.quantile(step, 0.95, axis=0), np.quantile(step, 0.05, axis=0)])
+
+
+def _slope(y: Floats, x: Floats) -> Floats:
+    """Least-squares slope of every column of y (n, k) on x (n,), shrunk where x hardly varies: (k,)."""
+    x = x - x.mean()
+    return np.asarray(x @ (y - y.mean(0)) / (x @ x + len(x)))
+
+
+def _broad(broad: Floats, level: Floats, active: NDArray[np.bool_], voiced: NDArray[np.bool_]) -> Floats:
+    """Spectral shape, and how it follows loudness (which no fixed channel can change)."""
+    shape = broad - level[:, None]
+    return np.concatenate(
+        [
+            shape[voiced].mean(0),
+            shape[active].std(0),
+            _slope(broad[active], level[active]),
+            _slope(broad[voiced], level[voiced]),
+        ]
+    )
+
+
+def _pitch(pitch: Floats, level: Floats, broad: Floats, voiced: NDArray[np.bool_]) -> Floats:
+    """Height, range, movement and contour of the pitch in semitones, and what goes with it."""
+    where = np.flatnonzero(voiced)
+    tone = pitch[where]
+    low, q1, half, q3, high = np.quantile(tone, (0.1, 0.25, 0.5, 0.75, 0.9))
+    near = np.diff(where) == 1
+    step = np.diff(tone)[near]
+    step = np.clip(step, -3, 3) if step.size else np.zeros(1)
+    time = (where - where.mean()) / FRAMES_PER_S
+    late = tone[-max(1, tone.size // 4) :].mean() - half
+    early = tone[: max(1, tone.size // 4)].mean() - half
+    shake = np.abs(np.diff(step)).mean() if step.size > 1 else 0.0
+    relative = tone - half
+    scalars = [half, low, high, high - half, low - half, q3 - q1, tone.std(), np.abs(step).mean(), step.std()]
+    scalars += [(step > 0.15).mean(), (step < -0.15).mean(), shake, late, early, float(_slope(tone[:, None], time)[0])]
+    scalars += [step[step > 0].mean() if (step > 0).any() else 0.0, step[step < 0].mean() if (step < 0).any() else 0.0]
+    scalars.append(float(_slope(relative[:, None], level[where])[0]))
+    shimmer = np.abs(np.diff(level[where])[near]).mean() if near.any() else 0.0
+    return np.concatenate([scalars, [shimmer], _slope(broad[where], relative)])
+
+
+def _runs(mask: NDArray[np.bool_]) -> Floats:
+    """Lengths in seconds of the stretches where `mask` holds."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    return np.asarray((edges[1::2] - edges[::2]) / FRAMES_PER_S)
+
+
+def _rhythm(level: Floats, active: NDArray[np.bool_], voiced: NDArray[np.bool_]) -> Floats:
+    """Rates and lengths of syllables, voiced stretches and pauses."""
+    smooth = np.convolve(level, np.hanning(9) / np.hanning(9).sum(), mode="same")
+    tops = np.flatnonzero((smooth[1:-1] > smooth[:-2]) & (smooth[1:-1] >= smooth[2:]) & (smooth[1:-1] > -20)) + 1
+    spoken = max(active.sum(), 1) / FRAMES_PER_S
+    span = np.flatnonzero(active)
+    inner = active[span[0] : span[-1] + 1] if span.size else active
+    speech, silence = _runs(voiced), _runs(~inner)
+    heights = smooth[tops] if tops.size else np.zeros(1)
+    values = [tops.size / spoken, speech.size / spoken, voiced.sum() / max(active.sum(), 1), inner.mean()]
+    values += [speech.mean() if speech.size else 0.0, speech.std() if speech.size else 0.0]
+    values += [silence.sum() / spoken, min(silence.max(), 1.0) if silence.size else 0.0]
+    values += [heights.std(), float(np.diff(tops).std() / FRAMES_PER_S) if tops.size > 2 else 0.0]
+    return np.asarray(values)
+
+
+def _modulation(contours: Floats) -> Floats:
+    """Share of slow and fast movement of each contour, in log: shape (contours * 4,)."""
+    size = 512
+    moved = contours - contours.mean(0)
+    step = size // 2
+    starts = range(0, max(1, len(moved) - step), step)
+    window = np.hanning(size)[:, None]
+    total = np.zeros((size // 2 + 1, contours.shape[1]))
+    for start in starts:
+        piece = moved[start : start + size]
+        piece = np.pad(piece, ((0, size - len(piece)), (0, 0)))
+        total += np.abs(np.fft.rfft(piece * window, axis=0)) ** 2
+    hz = np.arange(len(total)) * FRAMES_PER_S / size
+    parts = [total[(hz >= low) & (hz < high)].sum(0) for low, high in _MODULATION_HZ]
+    whole = np.sum(parts, axis=0) + 1e-6
+    return np.asarray(np.concatenate([np.log(part / whole + 1e-3) for part in parts]))
