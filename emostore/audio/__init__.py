@@ -1,0 +1,19 @@
+"""Recordings in, waveforms out: any file FFmpeg reads, as float32 at 16 kHz, one array a channel."""
+
+from emostore.audio.container import content_hash
+from emostore.audio.decoding import decode
+from emostore.audio.recording import SAMPLE_RATE, Audio, AudioInfo, FloatArray, Limits, Note
+from emostore.audio.stream import AudioStream, open_stream
+
+__all__ = [
+    "SAMPLE_RATE",
+    "Audio",
+    "AudioInfo",
+    "AudioStream",
+    "FloatArray",
+    "Limits",
+    "Note",
+    "content_hash",
+    "decode",
+    "open_stream",
+]

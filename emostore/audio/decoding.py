@@ -1,0 +1,89 @@
+"""A whole recording at once: in memory while it is small, else in files that vanish with their arrays."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from emostore.audio.recording import Audio, FloatArray, Limits
+from emostore.audio.stream import open_stream
+from emostore.errors import AudioError
+
+SPOOL_BYTES = 64 * 1024**2  # decoded sound up to this size stays in memory
+
+
+def decode(
+    path: Path | str, limits: Limits | None = None, *, name: str | None = None, spool_dir: Path | None = None
+) -> Audio:
+    """Decode a recording to float32 at 16 kHz, one waveform a channel.
+
+    Parameters
+    ----------
+    path : the file
+    limits : how large it may be, by default as in `Limits`
+    name : what messages call the file, by default its own name
+    spool_dir : where the sound of a long recording is put, by default the system's temporary folder
+
+    Returns
+    -------
+    Audio : above `SPOOL_BYTES` its waveforms are memory-mapped, copied on write, from unlinked files, so
+        that four hours of eight channels do not fill the memory
+
+    Raises
+    ------
+    AudioError : the file cannot be decoded or is over a limit, or the disk is full
+    """
+    with ExitStack() as stack:
+        stream = stack.enter_context(open_stream(path, limits, name=name))
+        spool = _Spool(stream.info.channels, spool_dir, stack)
+        for block in stream:
+            try:
+                spool.add(block)
+            except OSError as error:
+                raise AudioError(
+                    "There is no room on the disk for the decoded sound of {name} ({found}). Free some space.",
+                    name=name or Path(path).name,
+                    found=error.strerror or str(error),
+                ) from error
+        return Audio(stream.info, spool.waveforms(), stream.notes)
+
+
+class _Spool:
+    """Collects blocks of shape (channels, n); one file a channel, since each is read by itself later."""
+
+    def __init__(self, channels: int, folder: Path | None, stack: ExitStack) -> None:
+        self._channels, self._folder, self._stack = channels, folder, stack
+        self._blocks: list[FloatArray] = []
+        self._bytes = 0
+        self._files: list[IO[bytes]] = []
+
+    def add(self, block: FloatArray) -> None:
+        self._blocks.append(block)
+        self._bytes += block.nbytes
+        if self._bytes > SPOOL_BYTES:
+            self._write()
+
+    def waveforms(self) -> tuple[FloatArray, ...]:
+        if not self._files:
+            joined = np.concatenate([np.empty((self._channels, 0), np.float32), *self._blocks], axis=1)
+            return tuple(joined)
+        self._write()
+        # Mode "c": writable without a warning from torch, and never written back.
+        return tuple(np.memmap(file, dtype=np.float32, mode="c").view(np.ndarray) for file in self._files)
+
+    def _write(self) -> None:
+        if not self._files:
+            self._files = [
+                self._stack.enter_context(tempfile.TemporaryFile(dir=self._folder, prefix="emostore-"))  # noqa: SIM115
+                for _ in range(self._channels)
+            ]
+        for block in self._blocks:
+            for file, samples in zip(self._files, block, strict=True):
+                file.write(np.ascontiguousarray(samples).data)
+        for file in self._files:
+            file.flush()
+        self._blocks.clear()
