@@ -1,0 +1,146 @@
+"""Saving analyses, and finding what is stored already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy import and_, select
+
+from emostore.errors import MetadataError
+from emostore.store import saving
+from emostore.store.models import Agent, Analysis, Clip, ModelRevision, Recording, RecordingSession
+from emostore.store.names import clean_file_name, clean_name
+from emostore.store.records import (
+    Analysed,
+    ModelRevisionKey,
+    NewAnalysis,
+    NewClip,
+    NewRecording,
+    NewWindows,
+    NoSpeech,
+    Note,
+    Saved,
+    StoredClip,
+    StoredRecording,
+)
+from emostore.store.session import Store
+
+__all__ = [
+    "Analysed",
+    "ModelRevisionKey",
+    "NewAnalysis",
+    "NewClip",
+    "NewRecording",
+    "NewWindows",
+    "NoSpeech",
+    "Note",
+    "Saved",
+    "StoredClip",
+    "StoredRecording",
+    "find_recording",
+    "save",
+    "save_many",
+]
+
+
+def save(store: Store, analysis: NewAnalysis) -> Saved:
+    """Save one analysis with its clip and recording: `save_many` of one."""
+    return save_many(store, [analysis])[0]
+
+
+def save_many(store: Store, analyses: Sequence[NewAnalysis]) -> list[Saved]:
+    """Save analyses with their clips and recordings in one transaction, and answer in their order.
+
+    What is stored already stays as it is: the same (recording, channel, model, granularity) again is
+    answered with `created=False`, and a clip keeps its role, agent and session. Of a clip that is given
+    twice the first one counts. The number of statements does not depend on how many analyses there are,
+    but for one more for each thousand or so.
+
+    Raises `MetadataError` for names that are too long or contradict what is stored, and `StoreError`
+    when the database cannot be used. Then nothing is saved.
+    """
+    items = [replace(analysis, clip=_cleaned(analysis.clip)) for analysis in analyses]
+    if not items:
+        return []
+    clips: dict[saving.Channel, NewClip] = {}
+    for item in items:
+        clips.setdefault(_channel(item.clip), item.clip)
+    with store.transaction() as session:
+        clip_ids, new_clips = saving.save_clips(session, clips)
+        models = saving.save_models(session, {item.model for item in items})
+        wanted = [(clip_ids[_channel(item.clip)], models[item.model][0], item.granularity) for item in items]
+        analysis_ids, created = saving.save_analyses(
+            session, dict(zip(reversed(wanted), reversed(items), strict=True)), models
+        )
+        stored = saving.described(session, set(clip_ids.values()))
+    answers = []
+    for item, key in zip(items, wanted, strict=True):
+        is_new = key in created
+        created.discard(key)  # the same analysis again further down found this one
+        clip_is_new = _channel(item.clip) in new_clips
+        new_clips.discard(_channel(item.clip))
+        answers.append(Saved(key[0], analysis_ids[key], created=is_new, clip_created=clip_is_new, **stored[key[0]]))
+    return answers
+
+
+def find_recording(store: Store, sha256: str, model: ModelRevisionKey | None = None) -> StoredRecording | None:
+    """The recording with these bytes, its clips, and which of them `model` has analysed; None if it is not there."""
+    is_asked = (
+        and_(ModelRevision.name == model.name, ModelRevision.revision == model.revision)
+        if model
+        else ModelRevision.id.is_(None)
+    )
+    revision = select(ModelRevision.id).where(is_asked).scalar_subquery()
+    clips = (
+        select(
+            Clip.id,
+            Clip.channel,
+            Clip.role,
+            Agent.name,
+            RecordingSession.id,
+            RecordingSession.name,
+            Analysis.id,
+            Analysis.status,
+        )
+        .join(RecordingSession, Clip.session_id == RecordingSession.id)
+        .outerjoin(Agent, Clip.agent_id == Agent.id)
+        .outerjoin(
+            Analysis,
+            and_(
+                Analysis.clip_id == Clip.id, Analysis.model_revision_id == revision, Analysis.granularity == "utterance"
+            ),
+        )
+        .order_by(Clip.channel)
+    )
+    with store.reading() as session:
+        found = session.scalar(select(Recording).where(Recording.sha256 == sha256))
+        if found is None:
+            return None
+        rows = session.execute(clips.where(Clip.recording_id == found.id)).all()
+    return StoredRecording(
+        recording_id=found.id,
+        sha256=found.sha256,
+        file_name=found.file_name,
+        channel_count=found.channel_count,
+        duration_s=found.duration_s,
+        uploaded_at=found.uploaded_at,
+        media_path=found.media_path,
+        clips=tuple(StoredClip(*row) for row in rows),
+    )
+
+
+def _cleaned(clip: NewClip) -> NewClip:
+    agent, team = clean_name(clip.agent, "agent"), clean_name(clip.team, "team")
+    if team and not agent:
+        raise MetadataError(
+            "The team {team} is given without an agent. Name the agent too, or leave the team empty.", team=team
+        )
+    recording = replace(clip.recording, file_name=clean_file_name(clip.recording.file_name))
+    return replace(
+        clip, recording=recording, agent=agent, team=team, session_name=clean_name(clip.session_name, "session")
+    )
+
+
+def _channel(clip: NewClip) -> saving.Channel:
+    return (clip.recording.sha256, clip.channel)

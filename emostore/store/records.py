@@ -1,0 +1,206 @@
+"""What goes into the store and what saving answers: plain frozen values, free of the engine's types."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emostore.emotions import EMOTIONS, EmotionScores
+from emostore.errors import MetadataError, StoreError
+
+Role = Literal["agent", "customer", "mixed", "unknown"]
+HappenedAtSource = Literal["given", "metadata", "upload"]
+NoSpeechReason = Literal["silence", "no_speech", "too_short"]
+Granularity = Literal["utterance"]
+
+_HEX = frozenset(string.hexdigits.lower())
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that was lost while a file was decoded: an English sentence with named fields, and their values."""
+
+    message: str
+    params: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NewRecording:
+    """A file. `happened_at_source` is `upload` where `happened_at` is only a guess; times are aware."""
+
+    sha256: str
+    file_name: str
+    byte_count: int
+    duration_s: float
+    sample_rate: int  # Hz, of the file
+    channel_count: int
+    container: str
+    codec: str
+    uploaded_at: datetime
+    happened_at: datetime
+    happened_at_source: HappenedAtSource
+    media_path: str | None = None  # of the kept audio, relative to the data folder
+    notes: tuple[Note, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.sha256) != 64 or not _HEX.issuperset(self.sha256):
+            raise ValueError(f"sha256 must be 64 lower-case hexadecimal digits, got {self.sha256!r}")
+        _check_aware(self.uploaded_at)
+        _check_aware(self.happened_at)
+
+
+@dataclass(frozen=True, slots=True)
+class NewClip:
+    """One channel, counted from 0. Names are given as a person typed them; empty means none.
+
+    Without `session_name` the clip belongs to the session that stands for its recording.
+    """
+
+    recording: NewRecording
+    channel: int
+    duration_s: float
+    speech_s: float | None = None
+    role: Role = "unknown"
+    agent: str | None = None
+    team: str | None = None
+    session_name: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.channel < self.recording.channel_count:
+            raise ValueError(f"channel {self.channel} of a recording with {self.recording.channel_count} channels")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRevisionKey:
+    """Which model: `name` and `revision` identify it, the rest describes it (see `engine.ModelInfo`)."""
+
+    name: str
+    revision: str
+    dim: int
+    classes: tuple[str, ...]
+    licence: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewWindows:
+    """Logits over time, shape (windows, 9), stored as float16; row i begins at `i * hop_s`."""
+
+    logits: NDArray[Any]
+    hop_s: float
+    length_s: float
+
+    def __post_init__(self) -> None:
+        if self.logits.ndim != 2 or self.logits.shape[1] != len(EMOTIONS) or not len(self.logits):
+            raise ValueError(f"window logits must have shape (windows, 9) with a window, got {self.logits.shape}")
+        _check_fits_half(self.logits, "window logits")
+
+
+@dataclass(frozen=True, slots=True)
+class Analysed:
+    """Raw results: `logits` of shape (9,), stored as float32, −inf for a class the model cannot produce.
+
+    `scores` belong to the calibration `raw`; `embedding` of shape (model.dim,) is stored as float16.
+    """
+
+    logits: NDArray[Any]
+    scores: EmotionScores
+    windows: NewWindows | None = None
+    embedding: NDArray[Any] | None = None
+
+    def __post_init__(self) -> None:
+        if self.logits.shape != (len(EMOTIONS),):
+            raise ValueError(f"logits must have shape (9,), got {self.logits.shape}")
+        if np.isnan(self.logits).any():
+            raise StoreError("The {what} of the model hold values that are not numbers.", what="logits")
+        if self.embedding is not None:
+            _check_fits_half(self.embedding, "embedding", finite=True)
+
+
+@dataclass(frozen=True, slots=True)
+class NoSpeech:
+    """There was nothing to score, and why."""
+
+    reason: NoSpeechReason
+
+
+@dataclass(frozen=True, slots=True)
+class NewAnalysis:
+    """What one model said of one clip, at an aware time; `compute_s` is how long it took."""
+
+    clip: NewClip
+    model: ModelRevisionKey
+    outcome: Analysed | NoSpeech
+    analysed_at: datetime
+    compute_s: float | None = None
+    granularity: Granularity = "utterance"
+
+    def __post_init__(self) -> None:
+        _check_aware(self.analysed_at)
+        embedding = self.outcome.embedding if isinstance(self.outcome, Analysed) else None
+        if embedding is not None and embedding.shape != (self.model.dim,):
+            raise ValueError(f"the embedding of {self.model.name} has shape ({self.model.dim},), got {embedding.shape}")
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What the store holds now: `created` tells whether this analysis is new.
+
+    Role, agent, team and session are the stored ones, which differ from those given if the clip was there before.
+    """
+
+    clip_id: int
+    analysis_id: int
+    session_id: int
+    created: bool
+    clip_created: bool
+    role: str
+    agent: str | None
+    team: str | None
+    session_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredClip:
+    """A clip of a stored recording; `analysis_id` and `status` are None if the model asked about has not seen it."""
+
+    clip_id: int
+    channel: int
+    role: str
+    agent: str | None
+    session_id: int
+    session_name: str
+    analysis_id: int | None
+    status: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecording:
+    """A recording that is there already, with its clips in the order of the channels."""
+
+    recording_id: int
+    sha256: str
+    file_name: str
+    channel_count: int
+    duration_s: float
+    uploaded_at: datetime
+    media_path: str | None
+    clips: tuple[StoredClip, ...]
+
+
+def _check_aware(time: datetime) -> None:
+    if time.utcoffset() is None:
+        raise MetadataError("The time {found} has no time zone, so it is not clear when it was.", found=str(time))
+
+
+def _check_fits_half(values: NDArray[Any], what: str, *, finite: bool = False) -> None:
+    """Refuse NaN and what overflows 16 bits; infinities too where the database cannot search them."""
+    largest = float(np.finfo(np.float16).max)
+    usable = values if finite else values[np.isfinite(values)]
+    if np.isnan(values).any() or not (np.abs(usable) <= largest).all():
+        raise StoreError("The {what} of the model hold values that are not numbers or too large.", what=what)

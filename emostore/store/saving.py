@@ -1,0 +1,243 @@
+"""The steps of saving, each for many rows at once, in the order in which they take their locks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.orm import Session
+
+from emostore.emotions import EMOTIONS, EmotionScores
+from emostore.errors import MetadataError
+from emostore.store import bulk
+from emostore.store.models import (
+    RAW_VERSION,
+    ActiveCalibration,
+    Agent,
+    Analysis,
+    Calibration,
+    Clip,
+    Embedding,
+    ModelRevision,
+    Recording,
+    RecordingSession,
+    Score,
+    Team,
+)
+from emostore.store.names import session_key, stem
+from emostore.store.records import Analysed, ModelRevisionKey, NewAnalysis, NewClip, NewRecording
+
+Channel = tuple[str, int]  # the recording's SHA-256 and the channel: what identifies a clip
+AnalysisKey = tuple[int, int, str]  # ids of clip and model revision, granularity
+
+
+def save_clips(session: Session, clips: Mapping[Channel, NewClip]) -> tuple[dict[Channel, int], set[Channel]]:
+    """Ids of the clips, and those that are new. The recordings stay locked, so nobody else adds clips to them."""
+    rows = {(clip.recording.sha256,): _recording_row(clip.recording) for clip in reversed(list(clips.values()))}
+    recordings, new_recordings = bulk.ensure(session, Recording, rows, ["sha256"], lock=True)
+    keys = {channel: (recordings[channel[:1]], channel[1]) for channel in clips}
+    found = bulk.ids(
+        session,
+        Clip,
+        (key for (sha, _), key in keys.items() if (sha,) not in new_recordings),
+        ["recording_id", "channel"],
+    )
+    fresh = {key: clips[channel] for channel, key in keys.items() if key not in found}
+    # Agents and sessions are made only for clips that are new, so that a second upload leaves no trace.
+    agents, sessions = _save_agents(session, fresh.values()), _save_sessions(session, fresh.values())
+    times = _happened_at(session, {key[0] for key in fresh if (fresh[key].recording.sha256,) not in new_recordings})
+    new_rows = {
+        key: {
+            "recording_id": key[0],
+            "channel": key[1],
+            "role": clip.role,
+            "session_id": sessions[session_key(clip.session_name, clip.recording.sha256)],
+            "agent_id": agents.get(clip.agent),
+            "happened_at": times.get(key[0], clip.recording.happened_at),
+            "duration_s": clip.duration_s,
+            "speech_s": clip.speech_s,
+        }
+        for key, clip in fresh.items()
+    }
+    made, _ = bulk.ensure(session, Clip, new_rows, ["recording_id", "channel"])
+    found |= made
+    return {channel: found[key] for channel, key in keys.items()}, {c for c, key in keys.items() if key in fresh}
+
+
+def save_models(session: Session, models: Iterable[ModelRevisionKey]) -> dict[ModelRevisionKey, tuple[int, int]]:
+    """Ids of the model revisions, each with that of its calibration `raw`, which is active from the start."""
+    now = datetime.now(UTC)
+    by_key = {(model.name, model.revision): model for model in models}
+    rows = {
+        key: {
+            "name": model.name,
+            "revision": model.revision,
+            "dim": model.dim,
+            "classes": list(model.classes),
+            "licence": model.licence,
+            "first_seen_at": now,
+        }
+        for key, model in by_key.items()
+    }
+    revisions, _ = bulk.ensure(session, ModelRevision, rows, ["name", "revision"])
+    raw = {
+        (revision, RAW_VERSION): {
+            "model_revision_id": revision,
+            "version": RAW_VERSION,
+            "name": "raw",
+            "parameters": {},
+            "created_at": now,
+        }
+        for revision in revisions.values()
+    }
+    calibrations, created = bulk.ensure(session, Calibration, raw, ["model_revision_id", "version"])
+    pointers = [{"model_revision_id": key[0], "calibration_id": calibrations[key]} for key in sorted(created)]
+    bulk.add_missing(session, ActiveCalibration, pointers)
+    return {model: (revisions[key], calibrations[revisions[key], RAW_VERSION]) for key, model in by_key.items()}
+
+
+def save_analyses(
+    session: Session,
+    analyses: Mapping[AnalysisKey, NewAnalysis],
+    models: Mapping[ModelRevisionKey, tuple[int, int]],
+) -> tuple[dict[AnalysisKey, int], set[AnalysisKey]]:
+    """Ids of the analyses, and the keys of the new ones, whose scores and embeddings are saved with them."""
+    rows = {key: _analysis_row(key, analysis) for key, analysis in analyses.items()}
+    found, created = bulk.ensure(session, Analysis, rows, ["clip_id", "model_revision_id", "granularity"])
+    scores, embeddings = [], []
+    for key in sorted(created):
+        outcome = analyses[key].outcome
+        if not isinstance(outcome, Analysed):
+            continue
+        scores.append(score_row(found[key], models[analyses[key].model][1], outcome.scores))
+        if outcome.embedding is not None:
+            embeddings.append({"analysis_id": found[key], "vector": outcome.embedding})
+    bulk.add_missing(session, Score, scores)
+    bulk.add_missing(session, Embedding, embeddings)
+    return found, created
+
+
+def described(session: Session, clip_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
+    """Role, agent, team and session of clips as they are stored, by the names of `records.Saved`."""
+    statement = (
+        select(
+            Clip.id,
+            Clip.role,
+            Agent.name.label("agent"),
+            Team.name.label("team"),
+            Clip.session_id,
+            RecordingSession.name.label("session_name"),
+        )
+        .join(RecordingSession, Clip.session_id == RecordingSession.id)
+        .outerjoin(Agent, Clip.agent_id == Agent.id)
+        .outerjoin(Team, Agent.team_id == Team.id)
+    )
+    found: dict[int, dict[str, Any]] = {}
+    for some in bulk.chunks(sorted(clip_ids), bulk.MOST_VALUES):
+        for row in session.execute(statement.where(Clip.id.in_(some))).mappings():
+            found[row["id"]] = {name: value for name, value in row.items() if name != "id"}
+    return found
+
+
+def score_row(analysis_id: int, calibration_id: int, scores: EmotionScores) -> dict[str, Any]:
+    """The row of `Score` for a distribution."""
+    # A sum within rounding of 1 lets a value or the entropy stand that far above it.
+    return {
+        "analysis_id": analysis_id,
+        "calibration_id": calibration_id,
+        **{name: min(value, 1.0) for name, value in zip(EMOTIONS, scores.vector, strict=True)},
+        "dominant": scores.dominant,
+        "confidence": min(scores.confidence, 1.0),
+        "entropy": min(scores.entropy, 1.0),
+    }
+
+
+def _save_agents(session: Session, clips: Iterable[NewClip]) -> dict[str | None, int]:
+    """Ids of the agents the clips name. Raises `MetadataError` if one would belong to two teams."""
+    given: dict[str, str | None] = {}
+    for clip in clips:
+        if clip.agent is not None:
+            _check_team(clip.agent, given.get(clip.agent), clip.team)
+            given[clip.agent] = given.get(clip.agent) or clip.team
+    teams, _ = bulk.ensure(session, Team, {(team,): {"name": team} for team in given.values() if team}, ["name"])
+    rows = {(name,): {"name": name, "team_id": teams.get((team,))} for name, team in given.items()}
+    agents, created = bulk.ensure(session, Agent, rows, ["name"])
+    known = {agent: teams.get((given[key[0]],)) for key, agent in agents.items() if key not in created}
+    _join_teams(session, known, given)
+    return {name: agent for (name,), agent in agents.items()}
+
+
+def _join_teams(session: Session, teams: Mapping[int, int | None], given: Mapping[str, str | None]) -> None:
+    """Put agents who were there without a team into the one that is given; refuse to move any."""
+    joining = [{"agent": agent, "team": team} for agent, team in sorted(teams.items()) if team is not None]
+    if not joining:
+        return
+    agents = bulk.table(Agent)
+    session.execute(
+        update(agents)
+        .where(agents.c.id == bindparam("agent"), agents.c.team_id.is_(None))
+        .values(team_id=bindparam("team")),
+        joining,
+    )
+    for some in bulk.chunks((row["agent"] for row in joining), bulk.MOST_VALUES):
+        stored = select(Agent.name, Team.name).join(Team, Agent.team_id == Team.id).where(Agent.id.in_(some))
+        for agent, team in session.execute(stored.order_by(Agent.id)):
+            _check_team(agent, team, given[agent])
+
+
+def _check_team(agent: str, found: str | None, given: str | None) -> None:
+    if found is not None and given is not None and found != given:
+        raise MetadataError(
+            "Agent {agent} belongs to team {found}, not {given}. Leave the team empty, or give the agent another"
+            " name if it is somebody else.",
+            agent=agent,
+            found=found,
+            given=given,
+        )
+
+
+def _save_sessions(session: Session, clips: Iterable[NewClip]) -> dict[str, int]:
+    now = datetime.now(UTC)
+    rows: dict[bulk.Key, bulk.Row] = {}
+    for clip in clips:
+        key = session_key(clip.session_name, clip.recording.sha256)
+        name = clip.session_name or stem(clip.recording.file_name)
+        rows.setdefault((key,), {"key": key, "name": name, "created_at": now})
+    found, _ = bulk.ensure(session, RecordingSession, rows, ["key"])
+    return {key: identifier for (key,), identifier in found.items()}
+
+
+def _happened_at(session: Session, recording_ids: Iterable[int]) -> dict[int, datetime]:
+    """When recordings that were there before happened: what is stored counts, not what is given now."""
+    found: dict[int, datetime] = {}
+    for some in bulk.chunks(sorted(recording_ids), bulk.MOST_VALUES):
+        rows = session.execute(select(Recording.id, Recording.happened_at).where(Recording.id.in_(some)))
+        found.update((identifier, time) for identifier, time in rows)
+    return found
+
+
+def _recording_row(recording: NewRecording) -> dict[str, Any]:
+    row = {name: getattr(recording, name) for name in recording.__slots__}
+    return {**row, "notes": [{"message": note.message, "params": dict(note.params)} for note in recording.notes]}
+
+
+def _analysis_row(key: AnalysisKey, analysis: NewAnalysis) -> dict[str, Any]:
+    outcome = analysis.outcome
+    analysed = outcome if isinstance(outcome, Analysed) else None
+    windows = analysed.windows if analysed else None
+    return {
+        "clip_id": key[0],
+        "model_revision_id": key[1],
+        "granularity": key[2],
+        "status": "analysed" if analysed else "no_speech",
+        "no_speech_reason": None if isinstance(outcome, Analysed) else outcome.reason,
+        "logits": analysed.logits if analysed else None,
+        "window_logits": windows.logits if windows else None,
+        "window_count": len(windows.logits) if windows else None,
+        "window_hop_s": windows.hop_s if windows else None,
+        "window_length_s": windows.length_s if windows else None,
+        "analysed_at": analysis.analysed_at,
+        "compute_s": analysis.compute_s,
+    }

@@ -1,0 +1,126 @@
+"""The shapes that `reports` answers with: plain frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emostore.emotions import EMOTIONS, EmotionScores
+from emostore.store.records import Note
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisView:
+    """One model's result for a clip, with the scores under the model's active calibration.
+
+    `scores` is None where there was no speech (`no_speech_reason` says why) and where the active
+    calibration has not scored this analysis. `window_count` is 0 without window logits.
+    """
+
+    analysis_id: int
+    model: str
+    revision: str
+    licence: str
+    classes: tuple[str, ...]
+    status: str
+    no_speech_reason: str | None
+    scores: EmotionScores | None
+    calibration: str
+    calibration_version: int
+    window_count: int
+    window_hop_s: float | None
+    window_length_s: float | None
+    analysed_at: datetime
+    compute_s: float | None
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Emotions that the model can never produce."""
+        return tuple(name for name in EMOTIONS if name not in self.classes)
+
+
+@dataclass(frozen=True, slots=True)
+class ClipView:
+    """A clip with its recording and every analysis of it, the newest first."""
+
+    clip_id: int
+    channel: int
+    role: str
+    duration_s: float
+    speech_s: float | None
+    agent: str | None
+    team: str | None
+    session_id: int
+    session_name: str
+    recording_id: int
+    sha256: str
+    file_name: str
+    byte_count: int
+    recording_duration_s: float
+    sample_rate: int
+    channel_count: int
+    container: str
+    codec: str
+    uploaded_at: datetime
+    happened_at: datetime
+    happened_at_source: str
+    media_path: str | None
+    notes: tuple[Note, ...]
+    siblings: tuple[tuple[int, int], ...]  # (channel, clip id) of every stored channel of the recording, this one too
+    analyses: tuple[AnalysisView, ...]
+
+    @property
+    def newest(self) -> AnalysisView | None:
+        """The analysis that is shown unless another is asked for."""
+        return self.analyses[0] if self.analyses else None
+
+
+@dataclass(frozen=True, slots=True)
+class ClipCursor:
+    """Where a page of clips ended."""
+
+    happened_at: datetime
+    clip_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClipRow:
+    """A clip in a list, with its newest analysis (None in all of its fields if there is none)."""
+
+    clip_id: int
+    file_name: str
+    channel: int
+    channel_count: int
+    role: str
+    agent: str | None
+    session_id: int
+    session_name: str
+    happened_at: datetime
+    happened_at_source: str
+    duration_s: float
+    analysis_id: int | None
+    model: str | None
+    revision: str | None
+    status: str | None
+    no_speech_reason: str | None
+    scores: EmotionScores | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClipPage:
+    """Clips, the latest first, and where the next page goes on (None: this is the last)."""
+
+    rows: tuple[ClipRow, ...]
+    next: ClipCursor | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWindows:
+    """Logits over time, float32 of shape (windows, 9), as precise as float16; row i begins at `i * hop_s`."""
+
+    logits: NDArray[np.float32]
+    hop_s: float
+    length_s: float
