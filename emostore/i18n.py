@@ -41,10 +41,14 @@ class Explained(Protocol):
     """A sentence with named fields and the values for them: an error, a note, a finding."""
 
     @property
-    def message(self) -> str: ...
+    def message(self) -> str:
+        """The template, in English: the key of its translation."""
+        ...
 
     @property
-    def params(self) -> Mapping[str, Any]: ...
+    def params(self) -> Mapping[str, Any]:
+        """The values of its fields."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

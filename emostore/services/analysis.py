@@ -15,11 +15,11 @@ from emostore import access, audio, speech
 from emostore.config import Settings
 from emostore.emotions import EmotionScores
 from emostore.engine.recognizer import ModelInfo, Recognition, Recognizer
-from emostore.errors import AudioError, EmostoreError
-from emostore.i18n import Explained, N_, Sentence
+from emostore.errors import EmostoreError
+from emostore.i18n import N_, Explained, Sentence
 from emostore.services import media
 from emostore.services.descriptions import Description
-from emostore.store import clips
+from emostore.store import clips, records, reports
 from emostore.store.session import Store
 
 log = logging.getLogger(__name__)
@@ -81,6 +81,14 @@ class ClipResult:
     notes: tuple[Explained, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What there is to say of a channel, and how many seconds the model took for it."""
+
+    answer: Recognition | EmostoreError | speech.NoSpeech
+    seconds: float | None
+
+
 class _Cancelled(Exception):  # noqa: N818 (a signal, not an error)
     """The caller does not want the rest."""
 
@@ -124,10 +132,148 @@ class Analyser:
     def _file(self, source: Source, description: Description, at: Callable[[Stage], None]) -> Iterator[ClipResult]:
         at(Stage.READING)
         uploaded_at = datetime.now(UTC)
-        sha256 = audio.content_hash(source.path, self._limits)
-        model = self.recognizer.info
-        stored = clips.find_recording(self.store, sha256)
-        ...
+        sha256 = audio.content_hash(source.path)
+        stored = clips.find_recording(self.store, sha256, model=self._model_key())
+        if stored and len(stored.clips) == stored.channel_count and all(clip.status for clip in stored.clips):
+            for clip in stored.clips:
+                yield self._stored(source, stored, clip)
+            return
+        at(Stage.DECODING)
+        decoded = audio.decode(source.path, self._limits, name=source.name)
+        at(Stage.LISTENING)
+        heard = [speech.detect(waveform) for waveform in decoded.waveforms]
+        at(Stage.RECOGNISING)
+        outcomes = self._recognise(decoded, heard)
+        at(Stage.SAVING)
+        recording = self._recording(source, sha256, decoded, description, uploaded_at)
+        for channel, (report, outcome) in enumerate(zip(heard, outcomes, strict=True)):
+            yield self._save(source, recording, channel, report, outcome, description)
+
+    def _recognise(self, decoded: audio.Audio, heard: list[speech.SpeechReport]) -> list[_Outcome]:
+        """What the model says of every channel in which somebody speaks; the reason for the others."""
+        voiced = [waveform for waveform, report in zip(decoded.waveforms, heard, strict=True) if report.reason is None]
+        began = time.perf_counter()
+        answers = self.recognizer.recognize(voiced) if voiced else []
+        seconds = (time.perf_counter() - began) / max(1, len(voiced))
+        said = iter(answers)
+        return [
+            _Outcome(next(said), seconds) if report.reason is None else _Outcome(report.reason, None)
+            for report in heard
+        ]
+
+    def _recording(
+        self, source: Source, sha256: str, decoded: audio.Audio, description: Description, uploaded_at: datetime
+    ) -> records.NewRecording:
+        happened_at, known_from = _when(description, decoded.info, uploaded_at)
+        return records.NewRecording(
+            sha256=sha256,
+            file_name=source.name,
+            byte_count=source.path.stat().st_size,
+            duration_s=decoded.info.duration_s,
+            sample_rate=decoded.info.sample_rate,
+            channel_count=len(decoded.waveforms),
+            container=decoded.info.container,
+            codec=decoded.info.codec,
+            uploaded_at=uploaded_at,
+            happened_at=happened_at,
+            happened_at_source=known_from,
+            media_path=media.keep(source.path, sha256, self.settings.data_dir),
+            notes=tuple(records.Note(note.message, note.params) for note in decoded.notes),
+        )
+
+    def _save(
+        self,
+        source: Source,
+        recording: records.NewRecording,
+        channel: int,
+        report: speech.SpeechReport,
+        outcome: _Outcome,
+        description: Description,
+    ) -> ClipResult:
+        result = ClipResult(
+            source.name,
+            Status.FAILED,
+            sha256=recording.sha256,
+            channel=channel,
+            duration_s=recording.duration_s,
+            model=self.recognizer.info,
+            notes=recording.notes,
+        )
+        if isinstance(outcome.answer, EmostoreError):
+            return replace(result, reason=outcome.answer)
+        stored = _to_store(outcome.answer)
+        clip = records.NewClip(
+            recording=recording,
+            channel=channel,
+            duration_s=recording.duration_s,
+            speech_s=report.speech_s,
+            role=description.role(channel),
+            agent=description.agent,
+            team=description.team,
+            session_name=description.session,
+        )
+        analysis = records.NewAnalysis(clip, self._model_key(), stored, datetime.now(UTC), outcome.seconds)
+        saved = clips.save(self.store, analysis)
+        if isinstance(stored, records.NoSpeech):
+            reason = no_speech_sentence(stored.reason)
+            return replace(result, status=Status.NO_SPEECH, clip_id=saved.clip_id, reason=reason)
+        return replace(result, status=Status.ANALYSED, clip_id=saved.clip_id, scores=stored.scores)
+
+    def _stored(self, source: Source, recording: records.StoredRecording, clip: records.StoredClip) -> ClipResult:
+        """What is stored of a clip whose bytes came again."""
+        result = ClipResult(
+            source.name,
+            Status.STORED_ALREADY,
+            sha256=recording.sha256,
+            clip_id=clip.clip_id,
+            channel=clip.channel,
+            duration_s=recording.duration_s,
+            model=self.recognizer.info,
+        )
+        view = reports.clip_view(self.store, clip.clip_id)
+        info = self.recognizer.info
+        for analysis in view.analyses if view else ():
+            if (analysis.model, analysis.revision) == (info.name, info.revision):
+                reason = no_speech_sentence(analysis.no_speech_reason) if analysis.no_speech_reason else None
+                return replace(result, scores=analysis.scores, reason=reason)
+        return result  # deleted in this very moment
+
+    def _model_key(self) -> records.ModelRevisionKey:
+        info = self.recognizer.info
+        return records.ModelRevisionKey(info.name, info.revision, info.dim, info.classes, info.licence)
+
+    @property
+    def _limits(self) -> audio.Limits:
+        chosen = self.settings
+        return audio.Limits(chosen.max_file_bytes, chosen.max_duration_s, chosen.max_channels)
+
+
+def no_speech_sentence(reason: str) -> Sentence:
+    """Why a clip has no scores, by the reason that is stored."""
+    return Sentence(speech.NoSpeech(reason).sentence)
+
+
+def _when(
+    description: Description, info: audio.AudioInfo, uploaded_at: datetime
+) -> tuple[datetime, records.HappenedAtSource]:
+    """When a recording happened, and how that is known; the time of the upload is only a guess."""
+    if description.happened_at:
+        return description.happened_at, "given"
+    if info.recorded_at:
+        return info.recorded_at, "metadata"
+    return uploaded_at, "upload"
+
+
+def _to_store(answer: Recognition | speech.NoSpeech) -> records.Analysed | records.NoSpeech:
+    if isinstance(answer, speech.NoSpeech):
+        return records.NoSpeech(answer.value)
+    windows = answer.windows
+    return records.Analysed(
+        logits=answer.logits,
+        scores=EmotionScores.from_logits(answer.logits.tolist()),
+        windows=records.NewWindows(windows.logits, windows.hop_s, windows.length_s),
+        embedding=answer.embedding,
+    )
 
 
 def _unexpected(reference: str) -> Sentence:

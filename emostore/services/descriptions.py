@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, get_args
+from typing import cast, get_args
 from zoneinfo import ZoneInfo
 
 from emostore.errors import MetadataError
+from emostore.store.records import Role
 
-Role = Literal["agent", "customer", "mixed", "unknown"]
+__all__ = ["ROLES", "Description", "Role", "parse_roles", "parse_time"]
+
 ROLES: tuple[Role, ...] = get_args(Role)
 
 
@@ -29,12 +31,6 @@ class Description:
     def __post_init__(self) -> None:
         if self.happened_at is not None and self.happened_at.tzinfo is None:
             raise ValueError("happened_at must carry a time zone")
-        if not self.roles or any(role not in ROLES for role in self.roles):
-            raise MetadataError(
-                "{found} is not a role; a channel is one of {allowed}.",
-                found=", ".join(self.roles) or "''",
-                allowed=", ".join(ROLES),
-            )
         if self.team and not self.agent:
             raise MetadataError("The team {team} was given without an agent. Name the agent, too.", team=self.team)
 
@@ -43,6 +39,17 @@ class Description:
         if len(self.roles) == 1:
             return self.roles[0]
         return self.roles[channel] if channel < len(self.roles) else "unknown"
+
+
+def parse_roles(text: str) -> tuple[Role, ...]:
+    """Roles of the channels in order, as in "agent,customer". Raises `MetadataError`."""
+    roles = tuple(part.strip() for part in text.split(","))
+    for role in roles:
+        if role not in ROLES:
+            raise MetadataError(
+                "{found} is not a role; a channel is one of {allowed}.", found=repr(role), allowed=", ".join(ROLES)
+            )
+    return cast("tuple[Role, ...]", roles)
 
 
 def parse_time(text: str, time_zone: str) -> datetime:

@@ -52,7 +52,7 @@ def keep(source: Path, sha256: str, data_dir: Path) -> str:
         except OSError as error:
             Path(aside).unlink(missing_ok=True)
             raise StoreError(
-                "The recording could not be kept in {folder}: {problem}. Free some space or choose another data folder.",
+                "The recording could not be kept in {folder}: {problem}. Free some space or change the data folder.",
                 folder=str(target.parent),
                 problem=error.strerror or str(error),
             ) from error

@@ -46,7 +46,7 @@ def friendly_errors() -> Iterator[None]:
         log.exception("Unexpected error %s", reference)
         st.error(
             _(
-                "Something went wrong that we did not foresee. Nothing stored was changed. The log has the details under {id}.",
+                "Something went wrong that we did not foresee; the log has the details under {id}.",
                 id=reference,
             ),
             icon=":material/bug_report:",

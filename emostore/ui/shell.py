@@ -8,11 +8,11 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from emostore import i18n
+from emostore.ui import links
 from emostore.ui.text import LANGUAGE_KEY, _, default_language
 
 ASSETS = Path(__file__).parent.parent / "assets"
 ICON = str(ASSETS / "icon.png")
-UPLOAD, CLIP = "pages/upload.py", "pages/clip.py"
 
 
 def language_switch() -> None:
@@ -34,14 +34,14 @@ def navigation() -> StreamlitPage:
     return st.navigation(
         [
             st.Page(
-                UPLOAD,
+                links.UPLOAD_PAGE,
                 title=_("Upload"),
                 icon=":material/upload_file:",
                 help=_("Analyse recordings: the nine scores of every voice in them."),
                 default=True,
             ),
             st.Page(
-                CLIP,
+                links.CLIP_PAGE,
                 title=_("Clip"),
                 icon=":material/graphic_eq:",
                 help=_("One voice: its scores, its sound and what is known about it."),

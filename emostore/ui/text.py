@@ -46,6 +46,16 @@ def emotion(name: str) -> str:
     return i18n.emotion_name(BY_NAME[name], language())
 
 
+def role(name: str) -> str:
+    """Whose voice a channel holds."""
+    return {
+        "agent": _("Agent"),
+        "customer": _("Customer"),
+        "mixed": _("Several voices"),
+        "unknown": _("Not known"),
+    }[name]
+
+
 def plain(text: str) -> str:
     """Text by a user, escaped so that Markdown shows it as it was written."""
     return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))

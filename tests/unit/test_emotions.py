@@ -15,10 +15,10 @@ COMPLAINT = dict(zip(EMOTIONS, (0.421, 0.183, 0.056, 0.002, 0.087, 0.032, 0.124,
 
 
 def test_the_order_is_the_published_one() -> None:
-    assert EMOTIONS == (
+    assert (
         *("angry", "disgusted", "fearful", "happy", "neutral"),
         *("other", "sad", "surprised", "unknown"),
-    )
+    ) == EMOTIONS
 
 
 def test_rounded_scores_are_renormalised() -> None:

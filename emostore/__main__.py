@@ -1,0 +1,148 @@
+"""The command line: `python -m emostore --help`."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from emostore.config import Settings, settings
+from emostore.engine import registry
+from emostore.errors import EmostoreError, MetadataError
+from emostore.services import output
+from emostore.services.analysis import Analyser, Source, Status
+from emostore.services.descriptions import Description, parse_roles, parse_time
+from emostore.store import migrate, reports
+from emostore.store.session import Store, create_store
+
+app = typer.Typer(no_args_is_help=True, help="Voice emotion: recorded speech in, nine scores out.")
+models = typer.Typer(no_args_is_help=True, help="Which models there are.")
+database = typer.Typer(no_args_is_help=True, help="The database and its tables.")
+app.add_typer(models, name="models")
+app.add_typer(database, name="db")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+
+
+@app.callback()
+def _configure() -> None:
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+
+
+@app.command()
+def analyze(
+    paths: Annotated[list[Path], typer.Argument(help="Files; of a folder, every file in it.")],
+    agent: Annotated[str | None, typer.Option(help="Who answers or teaches.")] = None,
+    team: Annotated[str | None, typer.Option(help="The agent's team.")] = None,
+    session: Annotated[str | None, typer.Option(help="Recordings of one conversation share its name.")] = None,
+    happened_at: Annotated[
+        str | None, typer.Option(help="When, as 2026-03-31T14:05; without an offset, in the reporting time zone.")
+    ] = None,
+    role: Annotated[
+        str, typer.Option(help="Whose voice: agent, customer, mixed or unknown; for several channels a,b.")
+    ] = "unknown",
+    model: Annotated[str | None, typer.Option(help="Use this model instead of EMOSTORE_MODEL.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Analyse recordings and store their scores. The exit code is 0 if no file failed."""
+    try:
+        config = _settings(model)
+        description = Description(
+            agent=agent,
+            team=team,
+            session=session,
+            happened_at=parse_time(happened_at, config.time_zone) if happened_at else None,
+            roles=parse_roles(role),
+        )
+        analyser = Analyser(_store(config), config, registry.load_recognizer(config))
+        failed = False
+        for result in analyser.analyse(_sources(paths), description):
+            failed |= result.status is Status.FAILED
+            typer.echo(output.as_json(result) if as_json else output.as_text(result))
+    except EmostoreError as error:
+        _fail(error)
+    raise typer.Exit(1 if failed else 0)
+
+
+@app.command("list")
+def list_clips(
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, newest first.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List the newest clips and what they sound like."""
+    try:
+        for row in reports.latest_clips(_store(settings()), limit).rows:
+            typer.echo(output.row_as_json(row) if as_json else output.row_as_text(row))
+    except EmostoreError as error:
+        _fail(error)
+
+
+@models.command("list")
+def list_models(as_json: AsJson = False) -> None:
+    """List the models, where they lie and what they can produce."""
+    try:
+        for listing in registry.available_models(settings()):
+            typer.echo(output.model_as_json(listing) if as_json else output.model_as_text(listing))
+    except EmostoreError as error:
+        _fail(error)
+
+
+@database.command()
+def upgrade() -> None:
+    """Create the database, or bring it to this version."""
+    try:
+        config = settings()
+        state = migrate.upgrade(create_store(config.resolved_database_url))
+    except EmostoreError as error:
+        _fail(error)
+    typer.echo(f"The database is at revision {state.current}.")
+
+
+@database.command()
+def check() -> None:
+    """Say whether the database is at this version; the exit code is 0 if it is."""
+    try:
+        state = migrate.check(create_store(settings().resolved_database_url))
+    except EmostoreError as error:
+        _fail(error)
+    if not state.up_to_date:
+        typer.echo(f"The database is at revision {state.current or 'none'}, this version needs {state.head}.")
+        raise typer.Exit(1)
+    typer.echo(f"The database is at revision {state.current}.")
+
+
+def _settings(model: str | None) -> Settings:
+    return settings() if model is None else settings().model_copy(update={"model": model})
+
+
+def _store(config: Settings) -> Store:
+    store = create_store(config.resolved_database_url)
+    migrate.upgrade(store)
+    return store
+
+
+def _sources(paths: list[Path]) -> list[Source]:
+    """The files to analyse; folders are walked in a stable order, hidden files left out."""
+    sources = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if p.is_file())
+            shown = [p for p in inside if not any(part.startswith(".") for part in p.relative_to(path).parts)]
+            if not shown:
+                raise MetadataError("The folder {name} holds no files.", name=str(path))
+            sources += [Source(p, str(p.relative_to(path.parent))) for p in shown]
+        else:
+            sources.append(Source(path, path.name))  # one that does not exist fails by itself, beside the others
+    return sources
+
+
+def _fail(error: EmostoreError) -> NoReturn:
+    typer.echo(f"Error: {error}", err=True)
+    raise typer.Exit(2)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,104 @@
+"""The pieces of a clip's page."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+import streamlit as st
+
+from emostore.analytics.insights import headline
+from emostore.config import settings
+from emostore.services import media
+from emostore.services.analysis import no_speech_sentence
+from emostore.store import reports
+from emostore.ui import links
+from emostore.ui.bootstrap import open_store
+from emostore.ui.scores import distribution
+from emostore.ui.text import _, duration, emotion, explain, plain, role, when
+
+CHOICES = 20  # newest clips offered where no clip was asked for
+
+
+def asked_for() -> int | None:
+    """The clip that the URL names; None if it names none, or something that is no number."""
+    text = st.query_params.get("id", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def choose() -> None:
+    """Links to the newest clips, or where to begin."""
+    rows = reports.latest_clips(open_store(), CHOICES).rows
+    if not rows:
+        st.info(_("Nothing has been analysed yet. Upload a recording to begin."), icon=":material/upload_file:")
+        st.page_link(links.UPLOAD_PAGE, label=_("Upload a recording"), icon=":material/upload_file:")
+        return
+    st.subheader(_("The newest clips"), anchor=False)
+    for row in rows:
+        heard = emotion(row.scores.dominant) if row.scores else _("no speech")
+        links.clip(row.clip_id, label=f"{plain(row.file_name)} · {heard} · {when(row.happened_at)}")
+
+
+def sentence(view: reports.ClipView) -> None:
+    """What the voice sounds like, in one sentence, and who says so."""
+    analysis = view.newest
+    if analysis is None:
+        st.warning(_("This clip has not been analysed yet."))
+        return
+    if analysis.scores:
+        st.markdown(f"##### {explain(headline(analysis.scores))}")
+    elif analysis.no_speech_reason:
+        st.warning(explain(no_speech_sentence(analysis.no_speech_reason)), icon=":material/voice_selection_off:")
+    with st.container(horizontal=True):
+        st.badge(role(view.role), icon=":material/person:", color="gray")
+        st.badge(f"{analysis.model} · {analysis.revision[:8]}", icon=":material/neurology:", color="gray")
+
+
+def chart(view: reports.ClipView) -> None:
+    """The nine scores, and which of them the model cannot give."""
+    analysis = view.newest
+    if analysis is None or analysis.scores is None:
+        return
+    name = PurePath(view.file_name).stem
+    distribution(analysis.scores, key="clip", file_name=name, missing=analysis.missing)
+    if analysis.missing:
+        names = ", ".join(emotion(missing) for missing in analysis.missing)
+        st.caption(
+            _(
+                "{model} cannot give: {names}. They are not zero, they are not measured.",
+                model=analysis.model,
+                names=names,
+            )
+        )
+
+
+def player(view: reports.ClipView) -> None:
+    """The kept sound, or a word on why there is none."""
+    kept = media.find(view.media_path, view.container, view.codec, settings().data_dir)
+    if kept is None:
+        st.caption(_("The audio of this recording was not kept."))
+    elif kept.mime_type is None:
+        st.caption(_("Browsers cannot play {codec} audio; the original is kept.", codec=view.codec))
+    else:
+        st.audio(str(kept.path), format=kept.mime_type)
+
+
+def metadata(view: reports.ClipView) -> None:
+    """What is known about the clip, and what was lost in reading it."""
+    guess = {"upload": _("a guess: the time of the upload"), "metadata": _("from the file"), "given": ""}
+    source = guess[view.happened_at_source]
+    known = {
+        _("Agent"): plain(view.agent or "—"),
+        _("Team"): plain(view.team or "—"),
+        _("Session"): plain(view.session_name),
+        _("Happened"): when(view.happened_at) + (f" ({source})" if source else ""),
+        _("Length"): duration(view.duration_s),
+        _("Speech"): duration(view.speech_s) if view.speech_s is not None else "—",
+        _("Channel"): f"{view.channel + 1} / {view.channel_count}",
+        _("Format"): f"{view.codec} · {view.sample_rate:,} Hz",
+    }
+    st.table({_("About"): list(known), "": list(known.values())}, border="horizontal", hide_index=True)
+    for note in view.notes:
+        st.caption(explain(note))
+    others = [(channel, identifier) for channel, identifier in view.siblings if identifier != view.clip_id]
+    for channel, identifier in others:
+        links.clip(identifier, label=_("Channel {channel} of this recording", channel=channel + 1))

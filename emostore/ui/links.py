@@ -1,0 +1,17 @@
+"""Links between the pages; every one carries what its target needs in the URL."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from emostore.ui.text import _
+
+CLIP_PAGE = "pages/clip.py"
+UPLOAD_PAGE = "pages/upload.py"
+
+
+def clip(clip_id: int, *, label: str | None = None) -> None:
+    """A link to a clip's page."""
+    st.page_link(
+        CLIP_PAGE, label=label or _("Open the clip"), icon=":material/graphic_eq:", query_params={"id": str(clip_id)}
+    )

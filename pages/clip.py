@@ -1,0 +1,29 @@
+"""Clip: one voice, its scores, its sound and what is known about it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from emostore import access
+from emostore.store import reports
+from emostore.ui import clips
+from emostore.ui.bootstrap import open_store
+from emostore.ui.text import _, plain
+
+clip_id = clips.asked_for()
+view = reports.clip_view(open_store(), clip_id) if clip_id is not None else None
+access.require("read", view)
+if view is None:
+    st.title(_("Clip"))
+    if "id" in st.query_params:
+        st.warning(_("There is no such clip. It may have been deleted, or the link is incomplete."))
+    clips.choose()
+else:
+    st.title(plain(view.file_name), anchor=False)
+    clips.sentence(view)
+    scores, about = st.columns([3, 2], gap="large")
+    with scores:
+        clips.chart(view)
+    with about:
+        clips.player(view)
+        clips.metadata(view)
