@@ -1,31 +1,33 @@
-"""Statements for many rows at once, the same on both databases."""
+"""Statements for many rows at once, with the same meaning on both databases.
+
+PostgreSQL takes one array for each column, so that a statement stays short however many rows there are;
+SQLite, which has no arrays, takes one variable for each value, a thousand rows or so at a time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Select, Table, select, tuple_
+from sqlalchemy import ColumnElement, String, Table, TableValuedAlias, Text, bindparam, func, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Session
 
-# SQLite takes 32,766 variables in one statement (since 3.32), PostgreSQL 65,535.
-MOST_VALUES = 10_000
+_MOST_VALUES = 10_000  # SQLite takes 32,766 variables in one statement (since 3.32)
 
 T = TypeVar("T")
 Key = tuple[Any, ...]
 Row = Mapping[str, Any]
+Model = type[DeclarativeBase]
 
 
-def table(model: type[DeclarativeBase]) -> Table:
+def table(model: Model) -> Table:
     """The table of a model; the Core is several times faster than the ORM for many rows."""
     return cast(Table, model.__table__)
 
 
-def insert_missing(
-    session: Session, model: type[DeclarativeBase], rows: Sequence[Row], key: Sequence[str]
-) -> dict[Key, int]:
+def insert_missing(session: Session, model: Model, rows: Sequence[Row], key: Sequence[str]) -> dict[Key, int]:
     """Insert the rows whose key is not there, and answer the ids of these, by key.
 
     The rows must be in the order of their keys, so that two transactions take the same locks in the
@@ -34,35 +36,39 @@ def insert_missing(
     if not rows:
         return {}
     target = table(model)
-    columns = [target.c[name] for name in key]
-    statement = _insert(session, target).on_conflict_do_nothing().returning(target.c.id, *columns)
-    return {tuple(row[1:]): row[0] for row in session.execute(statement, list(rows))}
+    answer = (target.c.id, *(target.c[name] for name in key))
+    if _is_postgresql(session):
+        given = _given(target, list(rows[0]))
+        statement = postgresql.insert(target).from_select(list(rows[0]), select(given)).on_conflict_do_nothing()
+        result = session.execute(statement.returning(*answer), _as_columns(rows))
+    else:
+        result = session.execute(sqlite.insert(target).on_conflict_do_nothing().returning(*answer), list(rows))
+    return {tuple(row[1:]): row[0] for row in result}
 
 
-def add_missing(session: Session, model: type[DeclarativeBase], rows: Sequence[Row]) -> None:
-    """Insert the rows whose key is not there, in the order of their keys."""
+def add(session: Session, model: Model, rows: Sequence[Row]) -> None:
+    """Insert rows that hang on rows of this transaction, so that nobody else can have inserted them."""
     if rows:
-        session.execute(_insert(session, table(model)).on_conflict_do_nothing(), list(rows))
+        session.execute(table(model).insert(), list(rows))
 
 
 def ids(
-    session: Session, model: type[DeclarativeBase], keys: Iterable[Key], names: Sequence[str], *, lock: bool = False
+    session: Session, model: Model, keys: Iterable[Key], names: Sequence[str], *, lock: bool = False
 ) -> dict[Key, int]:
     """The ids of the rows with these keys, by key; `lock` keeps other writers from them until the commit."""
     target = table(model)
     columns = [target.c[name] for name in names]
     found: dict[Key, int] = {}
-    for some in chunks(sorted(keys), MOST_VALUES // len(columns)):
-        wanted = columns[0].in_([key[0] for key in some]) if len(columns) == 1 else tuple_(*columns).in_(some)
-        statement: Select[Any] = select(target.c.id, *columns).where(wanted).order_by(*columns)
+    for condition, parameters in matching(session, columns, sorted(keys)):
+        statement = select(target.c.id, *columns).where(condition).order_by(*columns)
         if lock:
             statement = statement.with_for_update(key_share=True)  # SQLite has the whole database locked
-        found.update({tuple(row[1:]): row[0] for row in session.execute(statement)})
+        found.update({tuple(row[1:]): row[0] for row in session.execute(statement, parameters)})
     return found
 
 
 def ensure(
-    session: Session, model: type[DeclarativeBase], rows: Mapping[Key, Row], names: Sequence[str], *, lock: bool = False
+    session: Session, model: Model, rows: Mapping[Key, Row], names: Sequence[str], *, lock: bool = False
 ) -> tuple[dict[Key, int], set[Key]]:
     """Ids of all the rows, inserted or found, by key, and the keys of those inserted here.
 
@@ -74,13 +80,42 @@ def ensure(
     return found, created
 
 
-def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """The items in lists of at most `size`."""
+def matching(
+    session: Session, columns: Sequence[ColumnElement[Any]], keys: Collection[Key]
+) -> Iterator[tuple[ColumnElement[bool], dict[str, Any]]]:
+    """Conditions, with their parameters, that together hold for the rows with these keys."""
+    if _is_postgresql(session):
+        if keys:
+            names = [f"key_{i}" for i in range(len(columns))]
+            arrays = {name: list(values) for name, values in zip(names, zip(*keys, strict=True), strict=True)}
+            given = _arrays(dict(zip(names, columns, strict=True)))
+            yield tuple_(*columns).in_(select(given)), arrays
+        return
+    for some in _chunks(keys, _MOST_VALUES // len(columns)):
+        yield tuple_(*columns).in_(some) if len(columns) > 1 else columns[0].in_([key[0] for key in some]), {}
+
+
+def _given(target: Table, names: Sequence[str]) -> TableValuedAlias:
+    return _arrays({name: target.c[name] for name in names})
+
+
+def _arrays(columns: Mapping[str, ColumnElement[Any]]) -> TableValuedAlias:
+    """A table made of one array for each column."""
+    # As `text`, because a cast to `varchar(20)` would cut what is too long instead of refusing it.
+    types = {name: Text() if isinstance(column.type, String) else column.type for name, column in columns.items()}
+    arrays = (bindparam(name, type_=postgresql.ARRAY(kind, dimensions=1)) for name, kind in types.items())
+    return func.unnest(*arrays).table_valued(*columns, name="given").render_derived()
+
+
+def _as_columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
     iterator = iter(items)
     while some := list(islice(iterator, size)):
         yield some
 
 
-def _insert(session: Session, target: Table) -> Any:
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    return dialect.insert(target)
+def _is_postgresql(session: Session) -> bool:
+    return session.get_bind().dialect.name == "postgresql"

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from sqlalchemy import and_, select
 
-from emostore.errors import MetadataError
 from emostore.store import saving
 from emostore.store.models import Agent, Analysis, Clip, ModelRevision, Recording, RecordingSession
-from emostore.store.names import clean_file_name, clean_name
 from emostore.store.records import (
     Analysed,
     ModelRevisionKey,
@@ -57,25 +54,24 @@ def save_many(store: Store, analyses: Sequence[NewAnalysis]) -> list[Saved]:
     twice the first one counts. The number of statements does not depend on how many analyses there are,
     but for one more for each thousand or so.
 
-    Raises `MetadataError` for names that are too long or contradict what is stored, and `StoreError`
-    when the database cannot be used. Then nothing is saved.
+    Raises `MetadataError` for an agent who belongs to another team, and `StoreError` when the database
+    cannot be used. Then nothing is saved.
     """
-    items = [replace(analysis, clip=_cleaned(analysis.clip)) for analysis in analyses]
-    if not items:
+    if not analyses:
         return []
     clips: dict[saving.Channel, NewClip] = {}
-    for item in items:
+    for item in analyses:
         clips.setdefault(_channel(item.clip), item.clip)
     with store.transaction() as session:
         clip_ids, new_clips = saving.save_clips(session, clips)
-        models = saving.save_models(session, {item.model for item in items})
-        wanted = [(clip_ids[_channel(item.clip)], models[item.model][0], item.granularity) for item in items]
+        models = saving.save_models(session, {item.model for item in analyses})
+        wanted = [(clip_ids[_channel(item.clip)], models[item.model][0], item.granularity) for item in analyses]
         analysis_ids, created = saving.save_analyses(
-            session, dict(zip(reversed(wanted), reversed(items), strict=True)), models
+            session, dict(zip(reversed(wanted), reversed(analyses), strict=True)), models
         )
         stored = saving.described(session, set(clip_ids.values()))
     answers = []
-    for item, key in zip(items, wanted, strict=True):
+    for item, key in zip(analyses, wanted, strict=True):
         is_new = key in created
         created.discard(key)  # the same analysis again further down found this one
         clip_is_new = _channel(item.clip) in new_clips
@@ -127,18 +123,6 @@ def find_recording(store: Store, sha256: str, model: ModelRevisionKey | None = N
         uploaded_at=found.uploaded_at,
         media_path=found.media_path,
         clips=tuple(StoredClip(*row) for row in rows),
-    )
-
-
-def _cleaned(clip: NewClip) -> NewClip:
-    agent, team = clean_name(clip.agent, "agent"), clean_name(clip.team, "team")
-    if team and not agent:
-        raise MetadataError(
-            "The team {team} is given without an agent. Name the agent too, or leave the team empty.", team=team
-        )
-    recording = replace(clip.recording, file_name=clean_file_name(clip.recording.file_name))
-    return replace(
-        clip, recording=recording, agent=agent, team=team, session_name=clean_name(clip.session_name, "session")
     )
 
 

@@ -40,8 +40,7 @@ def check(store_or_url: Store | str) -> MigrationState:
 
     Raises `StoreError` if it cannot be reached, holds something else or was written by a newer version.
     """
-    store = _store(store_or_url)
-    with store.reading() as session:
+    with _opened(store_or_url) as store, store.reading() as session:
         return _state(session.connection())
 
 
@@ -51,11 +50,10 @@ def upgrade(store_or_url: Store | str, revision: str = "head") -> MigrationState
     Two processes may do this at once: one works, the other waits and finds it done. Raises `StoreError`
     like `check`, and leaves the database as it was if anything fails.
     """
-    store = _store(store_or_url)
-    state = check(store)
+    state = check(store_or_url)
     if revision == "head" and state.up_to_date:
         return state
-    with migrating(store) as connection:
+    with _opened(store_or_url) as store, migrating(store) as connection:
         _state(connection)  # again, now that nobody else can change it
         command.upgrade(alembic_config(connection), revision)
         return _state(connection)
@@ -63,7 +61,7 @@ def upgrade(store_or_url: Store | str, revision: str = "head") -> MigrationState
 
 def downgrade(store_or_url: Store | str, revision: str) -> MigrationState:
     """Migrate back to `revision` (`base` removes every table), in one transaction. Raises `StoreError`."""
-    with migrating(_store(store_or_url)) as connection:
+    with _opened(store_or_url) as store, migrating(store) as connection:
         _state(connection)
         command.downgrade(alembic_config(connection), revision)
         return _state(connection)
@@ -83,8 +81,9 @@ def migrating(store: Store) -> Iterator[Connection]:
     url = store.engine.url
     # SQLite changes a table by copying it and dropping the old one; with foreign keys enforced the drop
     # would delete every row that refers to it. They can only be switched outside a transaction.
-    engine = create_database_engine(url, foreign_keys=False, poolclass=NullPool)
-    engine = engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
+    engine = create_database_engine(url, foreign_keys=False, poolclass=NullPool).execution_options(
+        sqlite_begin="BEGIN IMMEDIATE"
+    )
     with named(url), engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
@@ -98,12 +97,10 @@ def migrating(store: Store) -> Iterator[Connection]:
 
 
 def _state(connection: Connection) -> MigrationState:
+    if not SCRIPTS.is_dir():
+        raise StoreError("The folder {folder} with the migrations is missing. Install again.", folder=str(SCRIPTS))
     scripts = ScriptDirectory(str(SCRIPTS))
-    head = scripts.get_current_head()
-    if head is None:
-        raise StoreError(
-            "The folder {folder} with the migrations is missing. Install the program again.", folder=SCRIPTS
-        )
+    head = scripts.get_current_head() or ""
     current = MigrationContext.configure(connection).get_current_revision()
     database = place(connection.engine.url)
     if current is None:
@@ -134,5 +131,14 @@ def _refuse_strangers(connection: Connection, database: str) -> None:
         )
 
 
-def _store(store_or_url: Store | str) -> Store:
-    return create_store(store_or_url) if isinstance(store_or_url, str) else store_or_url
+@contextmanager
+def _opened(store_or_url: Store | str) -> Iterator[Store]:
+    """The store, closed again if it was opened here."""
+    if isinstance(store_or_url, Store):
+        yield store_or_url
+        return
+    store = create_store(store_or_url)
+    try:
+        yield store
+    finally:
+        store.close()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from emostore.emotions import EMOTIONS, EmotionScores
 from emostore.errors import MetadataError, StoreError
+from emostore.store.names import clean_file_name, clean_name
 
 Role = Literal["agent", "customer", "mixed", "unknown"]
 HappenedAtSource = Literal["given", "metadata", "upload"]
@@ -32,7 +33,10 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class NewRecording:
-    """A file. `happened_at_source` is `upload` where `happened_at` is only a guess; times are aware."""
+    """A file. `happened_at_source` is `upload` where `happened_at` is only a guess; times are aware.
+
+    The file's name is cleaned (see `names`). Raises `MetadataError` for a name or a time that cannot be stored.
+    """
 
     sha256: str
     file_name: str
@@ -53,13 +57,15 @@ class NewRecording:
             raise ValueError(f"sha256 must be 64 lower-case hexadecimal digits, got {self.sha256!r}")
         _check_aware(self.uploaded_at)
         _check_aware(self.happened_at)
+        object.__setattr__(self, "file_name", clean_file_name(self.file_name))
 
 
 @dataclass(frozen=True, slots=True)
 class NewClip:
-    """One channel, counted from 0. Names are given as a person typed them; empty means none.
+    """One channel, counted from 0. Names are given as a person typed them and cleaned here; empty means none.
 
-    Without `session_name` the clip belongs to the session that stands for its recording.
+    Without `session_name` the clip belongs to the session that stands for its recording. Raises
+    `MetadataError` for a name that is too long and for a team without an agent.
     """
 
     recording: NewRecording
@@ -74,6 +80,14 @@ class NewClip:
     def __post_init__(self) -> None:
         if not 0 <= self.channel < self.recording.channel_count:
             raise ValueError(f"channel {self.channel} of a recording with {self.recording.channel_count} channels")
+        object.__setattr__(self, "agent", clean_name(self.agent, "agent"))
+        object.__setattr__(self, "team", clean_name(self.team, "team"))
+        object.__setattr__(self, "session_name", clean_name(self.session_name, "session"))
+        if self.team and not self.agent:
+            raise MetadataError(
+                "The team {team} is given without an agent. Name the agent too, or leave the team empty.",
+                team=self.team,
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,7 @@ def save_models(session: Session, models: Iterable[ModelRevisionKey]) -> dict[Mo
     }
     calibrations, created = bulk.ensure(session, Calibration, raw, ["model_revision_id", "version"])
     pointers = [{"model_revision_id": key[0], "calibration_id": calibrations[key]} for key in sorted(created)]
-    bulk.add_missing(session, ActiveCalibration, pointers)
+    bulk.add(session, ActiveCalibration, pointers)
     return {model: (revisions[key], calibrations[revisions[key], RAW_VERSION]) for key, model in by_key.items()}
 
 
@@ -114,8 +114,8 @@ def save_analyses(
         scores.append(score_row(found[key], models[analyses[key].model][1], outcome.scores))
         if outcome.embedding is not None:
             embeddings.append({"analysis_id": found[key], "vector": outcome.embedding})
-    bulk.add_missing(session, Score, scores)
-    bulk.add_missing(session, Embedding, embeddings)
+    bulk.add(session, Score, scores)
+    bulk.add(session, Embedding, embeddings)
     return found, created
 
 
@@ -135,8 +135,8 @@ def described(session: Session, clip_ids: Iterable[int]) -> dict[int, dict[str, 
         .outerjoin(Team, Agent.team_id == Team.id)
     )
     found: dict[int, dict[str, Any]] = {}
-    for some in bulk.chunks(sorted(clip_ids), bulk.MOST_VALUES):
-        for row in session.execute(statement.where(Clip.id.in_(some))).mappings():
+    for condition, parameters in bulk.matching(session, [bulk.table(Clip).c.id], [(key,) for key in sorted(clip_ids)]):
+        for row in session.execute(statement.where(condition), parameters).mappings():
             found[row["id"]] = {name: value for name, value in row.items() if name != "id"}
     return found
 
@@ -181,9 +181,9 @@ def _join_teams(session: Session, teams: Mapping[int, int | None], given: Mappin
         .values(team_id=bindparam("team")),
         joining,
     )
-    for some in bulk.chunks((row["agent"] for row in joining), bulk.MOST_VALUES):
-        stored = select(Agent.name, Team.name).join(Team, Agent.team_id == Team.id).where(Agent.id.in_(some))
-        for agent, team in session.execute(stored.order_by(Agent.id)):
+    stored = select(Agent.name, Team.name).join(Team, Agent.team_id == Team.id).order_by(Agent.id)
+    for condition, parameters in bulk.matching(session, [agents.c.id], [(row["agent"],) for row in joining]):
+        for agent, team in session.execute(stored.where(condition), parameters):
             _check_team(agent, team, given[agent])
 
 
@@ -212,8 +212,10 @@ def _save_sessions(session: Session, clips: Iterable[NewClip]) -> dict[str, int]
 def _happened_at(session: Session, recording_ids: Iterable[int]) -> dict[int, datetime]:
     """When recordings that were there before happened: what is stored counts, not what is given now."""
     found: dict[int, datetime] = {}
-    for some in bulk.chunks(sorted(recording_ids), bulk.MOST_VALUES):
-        rows = session.execute(select(Recording.id, Recording.happened_at).where(Recording.id.in_(some)))
+    statement = select(Recording.id, Recording.happened_at)
+    keys = [(identifier,) for identifier in sorted(recording_ids)]
+    for condition, parameters in bulk.matching(session, [bulk.table(Recording).c.id], keys):
+        rows = session.execute(statement.where(condition), parameters)
         found.update((identifier, time) for identifier, time in rows)
     return found
 

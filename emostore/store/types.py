@@ -32,7 +32,7 @@ class UtcDateTime(TypeDecorator[datetime]):
             return None
         if value.utcoffset() is None:
             raise ValueError(f"a stored time needs a time zone, got {value!r}")
-        utc = value.astimezone(UTC)
+        utc = value if value.tzinfo is UTC else value.astimezone(UTC)
         # SQLite keeps text without a zone; all of it in UTC sorts in the order of time.
         return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
 
