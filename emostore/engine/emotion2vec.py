@@ -48,7 +48,11 @@ _HOPS_PER_WINDOW = round(WINDOW_S / HOP_S)
 
 
 class Emotion2vecRecognizer:
-    """A loaded checkpoint, on CUDA where there is one. Safe to call from several threads, one at a time inside."""
+    """A loaded checkpoint, on CUDA where there is one. Threads may share it; inside, one runs at a time.
+
+    `head_weight`, float32 (9, dim), and `head_bias`, float32 (9,), turn an embedding into logits; a class
+    that the model cannot produce has weight 0 and bias −inf.
+    """
 
     def __init__(self, checkpoint: Checkpoint, model: Any, device: str) -> None:
         self._model, self._device = model, device
@@ -63,8 +67,11 @@ class Emotion2vecRecognizer:
         )
         rows = [checkpoint.labels.index(name) for name in checkpoint.classes]
         self._columns = [EMOTIONS.index(name) for name in checkpoint.classes]
-        self._head_weight: FloatArray = model.proj.weight.cpu().numpy()[rows]  # (classes, dim)
-        self._head_bias: FloatArray = model.proj.bias.cpu().numpy()[rows]  # (classes,)
+        self._weight: FloatArray = model.proj.weight.cpu().numpy()[rows]  # (classes, dim)
+        self._bias: FloatArray = model.proj.bias.cpu().numpy()[rows]  # (classes,)
+        self.head_weight = np.zeros((len(EMOTIONS), checkpoint.dim), np.float32)
+        self.head_bias = np.full(len(EMOTIONS), -np.inf, np.float32)
+        self.head_weight[self._columns], self.head_bias[self._columns] = self._weight, self._bias
 
     @classmethod
     def load(cls, path: Path, *, threads: int | None = None, device: str | None = None) -> Emotion2vecRecognizer:
@@ -88,17 +95,6 @@ class Emotion2vecRecognizer:
     def info(self) -> ModelInfo:
         """Name, revision, width and classes of the checkpoint."""
         return self._info
-
-    @property
-    def head(self) -> tuple[FloatArray, FloatArray]:
-        """Weight, float32 (9, dim), and bias, float32 (9,), that turn an embedding into logits.
-
-        Rows are in the product's order; a class that the model cannot produce has weight 0 and bias −inf.
-        """
-        weight = np.zeros((len(EMOTIONS), self._info.dim), np.float32)
-        bias = np.full(len(EMOTIONS), -np.inf, np.float32)
-        weight[self._columns], bias[self._columns] = self._head_weight, self._head_bias
-        return weight, bias
 
     def recognize(self, waveforms: Sequence[FloatArray]) -> list[Recognition | EmostoreError]:
         """Recognise waveforms of float32, mono, 16 kHz, shape (samples,); see `Recognizer.recognize`."""
@@ -127,7 +123,7 @@ class Emotion2vecRecognizer:
             pooled = np.add.reduceat(frames, firsts, axis=0)  # (hops of the chunk, dim)
             here = start // _HOP_SAMPLES + np.arange(len(firsts))
             total += pooled.sum(axis=0)
-            sums[here] += pooled @ self._head_weight.T
+            sums[here] += pooled @ self._weight.T
             counts[here] += np.diff(firsts, append=len(frames))
         embedding = (total / counts.sum()).astype(np.float32)
         if not np.isfinite(embedding).all():
@@ -141,13 +137,13 @@ class Emotion2vecRecognizer:
                 for i in range(len(window_bounds(waveform.size)))
             ]
         )
-        logits = self._logits(self._head_weight @ embedding.astype(np.float64))
+        logits = self._logits(self._weight @ embedding.astype(np.float64))
         return Recognition(logits, embedding, Windows(self._logits(windows), HOP_S, WINDOW_S))
 
     def _logits(self, projected: np.ndarray[Any, np.dtype[np.float64]]) -> FloatArray:
         """Add the bias and put (…, classes) into the product's order: float32 (…, 9), −inf elsewhere."""
         logits = np.full((*projected.shape[:-1], len(EMOTIONS)), -np.inf, np.float32)
-        logits[..., self._columns] = projected + self._head_bias
+        logits[..., self._columns] = projected + self._bias
         return logits
 
     def _frames(self, chunk: FloatArray) -> FloatArray:
@@ -185,12 +181,12 @@ def _build(checkpoint: Checkpoint, tensors: Mapping[str, Tensor]) -> Any:
     """FunASR's network with the checkpoint's weights, float32 on the CPU, ready to infer."""
     import torch
 
-    network_class = network_class()
+    kind = network_class()
     conf = copy.deepcopy(dict(checkpoint.model_conf))
     try:
         # Without storage, so that nothing is drawn at random and an absurd width costs no memory.
         with torch.device("meta"):
-            model = network_class(model_conf=conf, vocab_size=len(checkpoint.labels))
+            model = kind(model_conf=conf, vocab_size=len(checkpoint.labels))
     except Exception as error:  # whatever another project's constructor makes of a file's values
         raise ModelError(
             "The network that {path} describes cannot be built: {problem}. Download it again.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,6 +11,8 @@ from emostore.engine.checkpoint import LARGE, missing_files
 
 MODELSCOPE_OWNER = "iic"
 HUGGINGFACE_OWNER = "emotion2vec"
+
+logger = logging.getLogger(__name__)
 
 
 def download_folder(data_dir: Path) -> Path:
@@ -31,11 +34,14 @@ def find(data_dir: Path, environ: Mapping[str, str] = os.environ) -> tuple[Path 
     """The first complete checkpoint, if any, and the incomplete ones (begun, but files are missing)."""
     incomplete: list[Path] = []
     for folder in search(data_dir, environ):
-        for candidate in _snapshots(folder):
-            if not missing_files(candidate):
-                return candidate, tuple(incomplete)
-            if candidate.is_dir() and any(candidate.iterdir()):
-                incomplete.append(candidate)
+        try:
+            for candidate in _snapshots(folder):
+                if not missing_files(candidate):
+                    return candidate, tuple(incomplete)
+                if candidate.is_dir() and any(candidate.iterdir()):
+                    incomplete.append(candidate)
+        except (OSError, UnicodeDecodeError) as error:  # another user's cache, say, is no reason to stop
+            logger.debug("%s was not searched: %s", folder, error)
     return None, tuple(incomplete)
 
 

@@ -102,7 +102,7 @@ def _checkpoint_choice(path: Path, settings: Settings) -> _Choice:
 def _state(file: Path) -> tuple[int, int]:
     try:
         found = file.stat()
-    except FileNotFoundError:
+    except OSError:
         return (0, 0)
     return (found.st_size, found.st_mtime_ns)
 

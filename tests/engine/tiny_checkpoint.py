@@ -6,8 +6,12 @@ weights give nearly the same scores to every clip, so the head is fitted to sepa
 
 from __future__ import annotations
 
+import atexit
 import json
+import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -48,7 +52,7 @@ def build(
     dim: int | None = None,
     wrap: str | None = "model",
     prefix: str = "d2v_model.",
-    head: bool = True,
+    head: Literal["fitted", "random"] | None = "fitted",
     normalize: bool = True,
     hub_name: str = "iic/emotion2vec_tiny",
     save: Mapping[str, Any] | None = None,
@@ -57,15 +61,21 @@ def build(
 
     `labels` are the lines of tokens.txt; those whose English name is in `masked` become `unuse_N`. The
     state dict is wrapped in `wrap` and its keys, the head's excepted, carry `prefix`. `save` goes to
-    `torch.save`.
+    `torch.save`. A random head needs no run of the network: enough for tests of the files.
     """
     shape = {**SIZES[size], **({"embed_dim": dim} if dim else {})}
     lines = [f"unuse_{i}" if label.split("/")[-1] in masked else label for i, label in enumerate(labels)]
     config = _config(shape, normalize)
     generator = torch.Generator().manual_seed(seed)
     state = _weights(shape, config["model_conf"]["modalities"]["audio"], generator)
-    if head:
-        state.update(_head(config, state, len(lines), seed))
+    if head == "fitted":
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1 if size == "tiny" else threads)  # so small a network only waits for a second one
+        state.update(_fitted_head(config, state, len(lines), seed))
+        torch.set_num_threads(threads)
+    elif head == "random":
+        state["proj.weight"] = torch.randn(len(lines), shape["embed_dim"], generator=generator)
+        state["proj.bias"] = torch.zeros(len(lines))
     stored: Any = {key if key.startswith("proj.") else prefix + key: value for key, value in state.items()}
     path.mkdir(parents=True, exist_ok=True)
     torch.save({wrap: stored} if wrap else stored, path / "model.pt", **(save or {}))
@@ -75,6 +85,14 @@ def build(
     (path / "config.yaml").write_text(text, encoding="utf-8")
     (path / "configuration.json").write_text(json.dumps(_configuration(hub_name), indent=2), encoding="utf-8")
     return path
+
+
+@lru_cache(maxsize=1)
+def shared() -> Path:
+    """The default tiny checkpoint, built once a process; copy it before changing it."""
+    folder = Path(tempfile.mkdtemp(prefix="emostore-tiny-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return build(folder / "emotion2vec_tiny")
 
 
 def probe(kind: int, seconds: float = 2.0) -> NDArray[np.float32]:
@@ -238,7 +256,7 @@ def _weights(shape: Mapping[str, int], audio: Mapping[str, Any], generator: torc
     return state
 
 
-def _head(config: Mapping[str, Any], state: Mapping[str, Tensor], rows: int, seed: int) -> dict[str, Tensor]:
+def _fitted_head(config: Mapping[str, Any], state: Mapping[str, Tensor], rows: int, seed: int) -> dict[str, Tensor]:
     """A head under which the probes get different dominant classes, some with certainty and some without."""
     from emostore.engine.emotion2vec import network_class
 
