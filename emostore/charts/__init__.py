@@ -1,0 +1,8 @@
+"""Altair builders: data in, chart out. No page and no store is known here."""
+
+from emostore.charts.bar import bar_chart
+from emostore.charts.export import Format, save
+from emostore.charts.style import Theme, theme
+from emostore.charts.words import alt_text, samples_alt_text
+
+__all__ = ["Format", "Theme", "alt_text", "bar_chart", "samples_alt_text", "save", "theme"]

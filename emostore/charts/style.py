@@ -1,0 +1,72 @@
+"""How every chart looks: ink, lines and type on light and on dark."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from emostore.emotions import BY_NAME, EMOTIONS
+
+Theme = Literal["light", "dark"]
+
+# The packaged family stands last but one: a page shows the reader's own fonts, an export puts it first.
+PACKAGED_FAMILY = "Emostore Sans SC"
+_FAMILIES = ("Inter", "Source Sans", "system-ui", "PingFang SC", "Microsoft YaHei", "Noto Sans SC", "Noto Sans CJK SC")
+FONT = ", ".join((*_FAMILIES, PACKAGED_FAMILY, "sans-serif"))
+EXPORT_FONT = ", ".join((PACKAGED_FAMILY, *_FAMILIES, "sans-serif"))
+
+EMOTION_RANGE = [BY_NAME[name].color for name in EMOTIONS]
+
+
+@dataclass(frozen=True, slots=True)
+class Ink:
+    """Colours of everything that is not data; text keeps at least 4.5:1 on its background."""
+
+    background: str
+    text: str
+    muted: str  # axis labels and side notes
+    line: str  # grid: seen, never read
+    edge: str  # outlines that carry meaning, at least 3:1
+
+
+INK: dict[Theme, Ink] = {
+    "light": Ink(background="#ffffff", text="#1b2130", muted="#5b6473", line="#e6e9ee", edge="#868e9b"),
+    "dark": Ink(background="#12151c", text="#eceef3", muted="#a4acba", line="#2a303c", edge="#6d7686"),
+}
+
+
+def theme(mode: Theme = "light") -> dict[str, Any]:
+    """The Vega-Lite config that every chart carries: it needs no theme of the page around it."""
+    ink = INK[mode]
+    return {
+        "background": "transparent",  # the page shows through; an export names its background
+        "font": FONT,
+        "view": {"stroke": None},
+        "title": {
+            "anchor": "start",
+            "frame": "bounds",
+            "color": ink.text,
+            "fontSize": 15,
+            "fontWeight": 600,
+            "offset": 14,
+        },
+        "axis": {
+            "domain": False,
+            "ticks": False,
+            "grid": False,
+            "gridColor": ink.line,
+            "labelColor": ink.muted,
+            "labelFontSize": 11,
+            "labelPadding": 8,
+            "titleColor": ink.muted,
+            "titleFontSize": 11,
+            "titleFontWeight": 400,
+        },
+        "legend": {
+            "labelColor": ink.text,
+            "labelFontSize": 12,
+            "titleColor": ink.muted,
+            "symbolStrokeWidth": 2,
+        },
+        "text": {"color": ink.text, "fontSize": 12},
+    }

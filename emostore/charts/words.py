@@ -1,0 +1,95 @@
+"""The few words inside charts, in both languages, and the sentence for those who hear a chart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from emostore.emotions import BY_NAME, EMOTIONS
+from emostore.errors import ScoresError
+
+_WORDS: Mapping[str, Mapping[str, str]] = {
+    "en": {
+        "emotion": "Emotion",
+        "score": "Score",
+        "percent": "Per cent",
+        "sample": "Sample",
+        "not produced": "not produced",
+        "strongest": "Strongest of the nine emotions: {found}.",
+        "all zero": "All nine emotions score 0.",
+        "between": ", ",
+        "samples": "Radar chart of the nine emotions. {found}",
+        "sample has": "{name}: {found}",
+        "between samples": "; ",
+        "end": ".",
+    },
+    "zh": {
+        "emotion": "情绪",
+        "score": "得分",
+        "percent": "百分比",
+        "sample": "样本",
+        "not produced": "无法给出",
+        "strongest": "九种情绪中得分最高的是：{found}。",
+        "all zero": "九种情绪得分均为 0。",
+        "between": "、",
+        "samples": "九种情绪的雷达图。{found}",
+        "sample has": "{name}：{found}",
+        "between samples": "；",
+        "end": "。",
+    },
+}
+TOP = 3  # emotions that a sentence names; with more of them nobody listens
+
+
+def words(lang: str) -> Mapping[str, str]:
+    """The words of `lang`. Raises `ValueError` for a language that no chart speaks."""
+    try:
+        return _WORDS[lang]
+    except KeyError:
+        raise ValueError(f"Charts speak {' and '.join(_WORDS)}, not {lang!r}.") from None
+
+
+def emotion_label(name: str, lang: str) -> str:
+    """The emotion's name in `lang`."""
+    words(lang)
+    return BY_NAME[name].zh if lang == "zh" else BY_NAME[name].en
+
+
+def nine(scores: Mapping[str, float]) -> list[float]:
+    """The scores in `EMOTIONS` order, as given: an absent name is 0 and nothing is renormalised.
+
+    Raises `ScoresError` for a name that is not one of the nine or a value that is not in [0, 1].
+    """
+    strangers = [str(name) for name in scores if name not in BY_NAME]
+    if strangers:
+        raise ScoresError(
+            "{found} is not one of the nine emotions ({allowed}).",
+            found=", ".join(strangers),
+            allowed=", ".join(EMOTIONS),
+        )
+    values = [float(scores.get(name, 0.0)) for name in EMOTIONS]
+    for name, value in zip(EMOTIONS, values, strict=True):
+        if not 0 <= value <= 1:  # false for NaN too
+            raise ScoresError("The score of {name} is {value}; it must lie between 0 and 1.", name=name, value=value)
+    return values
+
+
+def _top(scores: Mapping[str, float], lang: str) -> str:
+    ranked = sorted(zip(EMOTIONS, nine(scores), strict=True), key=lambda pair: -pair[1])  # stable: ties keep the order
+    named = [f"{emotion_label(name, lang)} {value:.3f}" for name, value in ranked[:TOP] if value > 0]
+    return words(lang)["between"].join(named)
+
+
+def alt_text(scores: Mapping[str, float], lang: str = "en") -> str:
+    """One sentence with the three strongest emotions and their scores, for a screen reader."""
+    found = _top(scores, lang)
+    return words(lang)["strongest"].format(found=found) if found else words(lang)["all zero"]
+
+
+def samples_alt_text(samples: Mapping[str, Mapping[str, float]], lang: str = "en") -> str:
+    """The same for several samples: what each of them is strongest in."""
+    say = words(lang)
+    each = [
+        say["sample has"].format(name=name, found=_top(scores, lang) or say["all zero"].rstrip(say["end"]))
+        for name, scores in samples.items()
+    ]
+    return say["samples"].format(found=say["between samples"].join(each) + say["end"])
