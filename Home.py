@@ -12,4 +12,4 @@ shell.language_switch()
 with bootstrap.friendly_errors():
     access.require("read")
     bootstrap.open_store()
-    shell.navigation().run()
+    shell.run_page()

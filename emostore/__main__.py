@@ -75,7 +75,7 @@ def list_clips(
     """List the newest clips and what they sound like."""
     try:
         for row in reports.latest_clips(_store(settings()), limit).rows:
-            typer.echo(output.row_as_json(row) if as_json else output.row_as_text(row))
+            typer.echo(output.row_as_json(row) if as_json else output.row_as_text(row, settings().time_zone))
     except EmostoreError as error:
         _fail(error)
 

@@ -6,10 +6,11 @@ import streamlit as st
 
 from emostore import access
 from emostore.store import reports
-from emostore.ui import clips
+from emostore.ui import clips, shell
 from emostore.ui.bootstrap import open_store
 from emostore.ui.text import _, plain
 
+shell.through_home()
 clip_id = clips.asked_for()
 view = reports.clip_view(open_store(), clip_id) if clip_id is not None else None
 access.require("read", view)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from emostore import access
-from emostore.ui import results, uploads
+from emostore.ui import results, shell, uploads
 from emostore.ui.text import _
 
+shell.through_home()
 st.title(_("Upload"))
 st.write(
     _(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from emostore.emotions import EmotionScores
 from emostore.engine.registry import ModelListing
@@ -61,10 +62,11 @@ def row_as_json(row: ClipRow) -> str:
     )
 
 
-def row_as_text(row: ClipRow) -> str:
-    """One stored clip in a line."""
+def row_as_text(row: ClipRow, time_zone: str) -> str:
+    """One stored clip in a line, its time in the reporting time zone."""
+    happened = row.happened_at.astimezone(ZoneInfo(time_zone))
     heard = f"{row.scores.dominant} {row.scores.confidence:.3f}" if row.scores else row.no_speech_reason or "-"
-    return f"{row.clip_id:>6}  {row.happened_at:%Y-%m-%d %H:%M}  {row.agent or '-'}  {row.file_name}  {heard}"
+    return f"{row.clip_id:>6}  {happened:%Y-%m-%d %H:%M}  {row.agent or '-'}  {row.file_name}  {heard}"
 
 
 def model_as_json(listing: ModelListing) -> str:

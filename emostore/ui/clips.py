@@ -64,7 +64,7 @@ def chart(view: reports.ClipView) -> None:
         names = ", ".join(emotion(missing) for missing in analysis.missing)
         st.caption(
             _(
-                "{model} cannot give: {names}. They are not zero, they are not measured.",
+                "{model} cannot give: {names}. They are not measured, not zero.",
                 model=analysis.model,
                 names=names,
             )
@@ -96,7 +96,9 @@ def metadata(view: reports.ClipView) -> None:
         _("Channel"): f"{view.channel + 1} / {view.channel_count}",
         _("Format"): f"{view.codec} · {view.sample_rate:,} Hz",
     }
-    st.table({_("About"): list(known), "": list(known.values())}, border="horizontal", hide_index=True)
+    st.table(
+        {_("About"): list(known), "": list(known.values())}, border="horizontal", hide_index=True, hide_header=True
+    )
     for note in view.notes:
         st.caption(explain(note))
     others = [(channel, identifier) for channel, identifier in view.siblings if identifier != view.clip_id]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import partial
 
 import streamlit as st
 
@@ -18,20 +19,24 @@ def theme() -> charts.Theme:
 def distribution(scores: Mapping[str, float], *, key: str, file_name: str, missing: Collection[str] = ()) -> None:
     """The nine scores as a bar chart, with a table and downloads. `key` is unique on the page."""
     chart = charts.bar_chart(scores, lang=language(), missing=missing, theme=theme())
-    st.altair_chart(chart, theme=None, key=f"chart_{key}", alt=charts.alt_text(scores, lang=language()))
+    st.altair_chart(chart, theme=None, key=f"chart_{key}")  # its description is its accessible name
     with st.container(horizontal=True, key=f"take_{key}"):
         with st.popover(_("Table"), icon=":material/table:"):
             st.table(table(scores))
+        kind: charts.Format
         for kind in ("png", "svg"):
             st.download_button(
                 kind.upper(),
                 # A callable is only run when it is clicked, so that a page does not pay for images nobody takes.
-                data=lambda kind=kind: charts.save(
-                    charts.bar_chart(scores, lang=language(), missing=missing, title=file_name), kind
-                ),
+                data=partial(_image, scores, kind, file_name, missing, language()),
                 file_name=f"{file_name}.{kind}",
                 mime={"png": "image/png", "svg": "image/svg+xml"}[kind],
                 icon=":material/download:",
                 on_click="ignore",
                 key=f"{kind}_{key}",
             )
+
+
+def _image(scores: Mapping[str, float], kind: charts.Format, title: str, missing: Collection[str], lang: str) -> bytes:
+    # On paper and in slides the background is light, whatever the reader's screen shows.
+    return charts.save(charts.bar_chart(scores, lang=lang, missing=missing, title=title), kind)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from pathlib import Path
 
 import streamlit as st
-from streamlit.navigation.page import StreamlitPage
+from streamlit.navigation.page import Page
 
 from emostore import i18n
 from emostore.ui import links
 from emostore.ui.text import LANGUAGE_KEY, _, default_language
 
 ASSETS = Path(__file__).parent.parent / "assets"
+_inside_home: ContextVar[bool] = ContextVar("inside_home", default=False)
 ICON = str(ASSETS / "icon.png")
 
 
@@ -29,8 +31,28 @@ def language_switch() -> None:
     )
 
 
-def navigation() -> StreamlitPage:
-    """The page that the reader is on."""
+def run_page() -> None:
+    """Run the page that the reader is on."""
+    page = _navigation()
+    token = _inside_home.set(True)
+    try:
+        page.run()
+    finally:
+        _inside_home.reset(token)
+
+
+def through_home() -> None:
+    """Every page begins with this: it goes on only inside `Home.py`, behind its access gate and in its language.
+
+    Until `st.navigation` was called once in a process, Streamlit takes `pages/` for its older kind of
+    multipage app and runs the file that a link names by itself. Calling it and running again mends that.
+    """
+    if not _inside_home.get():
+        _navigation()
+        st.rerun()
+
+
+def _navigation() -> Page:
     return st.navigation(
         [
             st.Page(

@@ -36,7 +36,7 @@ def test_a_sum_at_the_edge_of_rounding_is_accepted(total: float) -> None:
 
 @pytest.mark.parametrize("total", [0.0, 0.9949, 1.0051, 2.0])
 def test_a_sum_beyond_rounding_is_refused(total: float) -> None:
-    with pytest.raises(ScoresError, match="sum to|between 0 and 1"):
+    with pytest.raises(ScoresError, match=r"sum to|between 0 and 1"):
         EmotionScores.from_raw({"happy": total / 2, "sad": total / 2})
 
 

@@ -1,0 +1,40 @@
+"""Pages run in this process, on a data folder of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from emostore.config import settings
+from emostore.store import migrate
+from emostore.store.session import Store, create_store
+
+HOME = str(Path(__file__).resolve().parents[2] / "Home.py")
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("EMOSTORE_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("EMOSTORE_MODEL", "baseline")
+    monkeypatch.setenv("EMOSTORE_LANGUAGE", "en")
+    settings.cache_clear()
+    st.cache_resource.clear()
+    yield tmp_path
+    settings.cache_clear()
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def store(data_dir: Path) -> Store:
+    store = create_store(settings().resolved_database_url)
+    migrate.upgrade(store)
+    return store
+
+
+@pytest.fixture
+def app(data_dir: Path) -> AppTest:
+    return AppTest.from_file(HOME, default_timeout=60)

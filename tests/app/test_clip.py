@@ -1,0 +1,135 @@
+"""The Clip page in its states."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from emostore import access
+from emostore.emotions import EMOTIONS, EmotionScores
+from emostore.store import clips, records
+from emostore.store.session import Store
+
+NOW = datetime(2026, 3, 31, 6, 5, tzinfo=UTC)
+MODEL = records.ModelRevisionKey("six", "abcdef123456", 2, EMOTIONS[:5] + ("sad",), "none")
+
+
+def saved(store: Store, *, name: str = "call.wav", speechless: bool = False, **about: str) -> int:
+    recording = records.NewRecording(
+        sha256=f"{abs(hash(name)):064x}"[:64],
+        file_name=name,
+        byte_count=10,
+        duration_s=75.0,
+        sample_rate=8000,
+        channel_count=1,
+        container="wav",
+        codec="pcm_mulaw",
+        uploaded_at=NOW,
+        happened_at=NOW,
+        happened_at_source="upload",
+        notes=(records.Note("The sample rate changes inside the recording; it was followed."),),
+    )
+    logits = np.array([3, 2, 0, 0, 1, -np.inf, 0, -np.inf, -np.inf], np.float32)
+    outcome = (
+        records.NoSpeech("silence")
+        if speechless
+        else records.Analysed(logits, EmotionScores.from_logits(logits.tolist()), embedding=np.zeros(2, np.float32))
+    )
+    clip = records.NewClip(recording, 0, 75.0, 60.0, role="customer", **about)  # type: ignore[arg-type]
+    return clips.save(store, records.NewAnalysis(clip, MODEL, outcome, NOW)).clip_id
+
+
+def opened(app: AppTest, identifier: object) -> AppTest:
+    app.query_params["id"] = str(identifier)
+    return app.run().switch_page("pages/clip.py").run()
+
+
+def text(app: AppTest) -> str:
+    parts = [*app.title, *app.markdown, *app.caption, *app.warning, *app.info, *app.error]
+    return "\n".join(str(part.value) for part in parts)
+
+
+def test_a_clip_opens_with_a_sentence_then_its_chart_and_what_is_known(app: AppTest, store: Store) -> None:
+    at = opened(app, saved(store, agent="Ana", session_name="Case 7"))
+    assert not at.exception
+    assert at.title[0].value == "call\\.wav"
+    assert "mostly angry (60.5 %)" in text(at)
+    assert len(at.get("vega_lite_chart")) == 1
+    about = at.table[0].value.to_string()
+    for part in ("Ana", "Case 7", "1:15", "a guess: the time of the upload", "8,000 Hz", "31 Mar 2026"):
+        assert part in about
+    assert "six cannot give Other, Surprised, Unknown" in text(at)
+    assert "The sample rate changes inside the recording" in text(at)
+    assert "not kept" in text(at)
+
+
+def test_a_clip_in_chinese_names_everything_in_chinese(
+    app: AppTest, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMOSTORE_LANGUAGE", "zh")
+    at = opened(app, saved(store))
+    assert not at.exception
+    assert "生气" in text(at)
+    assert "cannot" not in text(at)
+
+
+def test_a_clip_without_speech_shows_the_reason_and_no_chart(app: AppTest, store: Store) -> None:
+    at = opened(app, saved(store, speechless=True))
+    assert not at.exception
+    assert "The recording is silent." in text(at)
+    assert not at.get("vega_lite_chart")
+
+
+def test_names_by_users_are_text_and_never_markup(app: AppTest, store: Store) -> None:
+    name = "<b>**x**</b> [a](javascript:alert) $1$ :smile: 你好 😀.wav"
+    at = opened(app, saved(store, name=name, agent="=HYPERLINK(1) <script>"))
+    assert not at.exception
+    shown = str(at.title[0].value)
+    assert "\\*\\*x\\*\\*" in shown
+    assert "\\<b\\>" in shown
+    assert "\\[a\\]\\(" in shown
+    assert "\\:smile\\:" in shown
+    assert "你好 😀" in shown
+
+
+@pytest.mark.parametrize("identifier", ["999", "-1", "abc", "1; DROP TABLE clips", "9" * 40, "１", ""])
+def test_an_id_that_is_no_clip_is_explained(app: AppTest, store: Store, identifier: str) -> None:
+    at = opened(app, identifier)
+    assert not at.exception
+    assert "There is no such clip" in text(at)
+
+
+def test_without_an_id_the_newest_clips_are_offered(app: AppTest, store: Store) -> None:
+    saved(store)
+    at = app.run().switch_page("pages/clip.py").run()
+    assert not at.exception
+    assert [link.label for link in at.get("page_link")] == ["call\\.wav · Angry · 31 Mar 2026, 06:05:00"]
+
+
+def test_an_empty_store_says_where_to_begin(app: AppTest, data_dir: Path) -> None:
+    at = app.run().switch_page("pages/clip.py").run()
+    assert not at.exception
+    assert "Nothing has been analysed yet" in text(at)
+    assert len(at.get("page_link")) == 1
+
+
+def test_without_the_right_to_read_nothing_is_shown(
+    app: AppTest, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identifier = saved(store)
+    monkeypatch.setattr(access, "can", lambda action, subject=None: False)
+    at = opened(app, identifier)
+    assert not at.exception
+    assert "You do not have the right" in text(at)
+    assert not at.get("vega_lite_chart")
+
+
+def test_a_database_that_cannot_be_used_is_explained(app: AppTest, data_dir: Path) -> None:
+    (data_dir / "emostore.db").write_bytes(b"this is no database at all" * 100)
+    at = app.run()
+    assert not at.exception
+    assert "is not a database" in text(at)

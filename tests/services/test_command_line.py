@@ -1,0 +1,129 @@
+"""`python -m emostore`: what it prints, and its exit code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from emostore.__main__ import app
+from emostore.config import settings
+from emostore.emotions import EMOTIONS
+from emostore.engine import registry
+from tests.services.conftest import LoudnessModel
+
+Tone = Callable[..., Path]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, talkative: None) -> Iterator[Callable[..., Result]]:
+    monkeypatch.setenv("EMOSTORE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setattr(registry, "load_recognizer", lambda settings: LoudnessModel())
+    settings.cache_clear()
+    yield lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
+    settings.cache_clear()
+
+
+def objects(result: Result) -> list[dict[str, object]]:
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_json_gives_one_object_a_clip_with_the_nine_scores_in_order(run: Callable[..., Result], tone: Tone) -> None:
+    result = run("analyze", tone("call.wav", 0.1, 0.9), "--json", "--role", "agent,customer")
+    assert result.exit_code == 0, result.output
+    left, right = objects(result)
+    assert (left["channel"], right["channel"]) == (0, 1)
+    assert (right["file"], right["status"], right["emotion"]) == ("call.wav", "analysed", "angry")
+    assert (right["model"], right["revision"]) == ("loudness", "1")
+    assert right["duration_s"] == pytest.approx(1.0)
+    scores = right["scores"]
+    assert isinstance(scores, dict)
+    assert list(scores) == list(EMOTIONS)
+    assert sum(scores.values()) == pytest.approx(1)
+    assert right["confidence"] == max(scores.values())
+    assert len(str(right["sha256"])) == 64
+
+
+def test_folders_are_walked_and_one_failure_sets_the_exit_code(
+    run: Callable[..., Result], tone: Tone, tmp_path: Path
+) -> None:
+    tone("calls/a.wav", 0.3)
+    tone("calls/deep/b.wav", 0.6)
+    (tmp_path / "calls/notes.txt").write_text("no sound")
+    (tmp_path / "calls/.hidden.wav").write_text("left out")
+    result = run("analyze", tmp_path / "calls", "--json")
+    assert result.exit_code == 1
+    found = {str(each["file"]): each for each in objects(result)}
+    assert {name: each["status"] for name, each in found.items()} == {
+        "calls/a.wav": "analysed",
+        "calls/deep/b.wav": "analysed",
+        "calls/notes.txt": "failed",
+    }
+    assert "notes.txt" in str(found["calls/notes.txt"]["error"])
+
+
+def test_no_speech_and_stored_already_are_no_failures(run: Callable[..., Result], tone: Tone) -> None:
+    silent = tone("silent.wav", 0.0)
+    first, second = run("analyze", silent, "--json"), run("analyze", silent, "--json")
+    assert (first.exit_code, second.exit_code) == (0, 0)
+    assert (objects(first)[0]["status"], objects(second)[0]["status"]) == ("no speech", "stored already")
+    assert objects(first)[0]["scores"] is None
+
+
+def test_a_file_that_is_not_there_is_a_failure_with_a_sentence(run: Callable[..., Result], tmp_path: Path) -> None:
+    result = run("analyze", tmp_path / "gone.wav")
+    assert result.exit_code == 1
+    assert "gone.wav could not be read" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "part"),
+    [
+        ("--role", "boss", "'boss' is not a role"),
+        ("--happened-at", "yesterday", "'yesterday' is not a time"),
+        ("--team", "North", "without an agent"),
+    ],
+)
+def test_a_wrong_description_is_refused_before_anything_is_read(
+    run: Callable[..., Result], tone: Tone, option: str, value: str, part: str
+) -> None:
+    result = run("analyze", tone("a.wav", 0.5), option, value)
+    assert result.exit_code == 2
+    assert part in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_list_shows_what_was_analysed_in_the_reporting_time_zone(
+    run: Callable[..., Result], tone: Tone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMOSTORE_TIME_ZONE", "Asia/Shanghai")
+    settings.cache_clear()
+    run("analyze", tone("a.wav", 0.9), "--agent", "Ana", "--happened-at", "2026-03-31T14:05+08:00")
+    (row,) = objects(run("list", "--json"))
+    assert (row["file"], row["agent"], row["emotion"]) == ("a.wav", "Ana", "angry")
+    assert row["happened_at"] == "2026-03-31T06:05:00+00:00"
+    assert "2026-03-31 14:05  Ana  a.wav  angry" in run("list").stdout
+
+
+def test_the_database_can_be_checked_and_upgraded(run: Callable[..., Result]) -> None:
+    assert run("db", "check").exit_code == 1
+    assert run("db", "upgrade").exit_code == 0
+    assert run("db", "check").exit_code == 0
+
+
+def test_models_are_listed_with_what_they_can_produce(run: Callable[..., Result]) -> None:
+    listed = {str(each["name"]): each for each in objects(run("models", "list", "--json"))}
+    assert listed["baseline"]["installed"] is True
+    assert listed["baseline"]["classes"] == ["angry", "disgusted", "fearful", "happy", "neutral", "sad"]
+    assert listed["emotion2vec_plus_large"]["classes"] == list(EMOTIONS)
+
+
+def test_a_setting_with_a_wrong_value_is_named(run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMOSTORE_TIME_ZONE", "Mars/Olympus")
+    settings.cache_clear()
+    result = run("list")
+    assert result.exit_code == 2
+    assert "EMOSTORE_TIME_ZONE" in result.stderr
