@@ -17,6 +17,10 @@ EXPORT_FONT = ", ".join((PACKAGED_FAMILY, *_FAMILIES, "sans-serif"))
 
 EMOTION_RANGE = [BY_NAME[name].color for name in EMOTIONS]
 
+# Samples are not emotions: a set of their own, and dashes so that they are told apart without colour.
+SAMPLE_RANGE = ["#0299f7", "#b73603", "#398572", "#9f2fb2", "#ba8e03", "#9690ab"]
+SAMPLE_DASHES = [[1, 0], [8, 4], [2, 3], [12, 3, 2, 3], [5, 3], [12, 4, 2, 4, 2, 4]]
+
 
 @dataclass(frozen=True, slots=True)
 class Ink:
@@ -30,7 +34,7 @@ class Ink:
 
 
 INK: dict[Theme, Ink] = {
-    "light": Ink(background="#ffffff", text="#1b2130", muted="#5b6473", line="#e6e9ee", edge="#868e9b"),
+    "light": Ink(background="#ffffff", text="#1b2130", muted="#5b6473", line="#e1e5eb", edge="#868e9b"),
     "dark": Ink(background="#12151c", text="#eceef3", muted="#a4acba", line="#2a303c", edge="#6d7686"),
 }
 
