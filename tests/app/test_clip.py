@@ -15,7 +15,7 @@ from emostore.store import clips, records
 from emostore.store.session import Store
 
 NOW = datetime(2026, 3, 31, 6, 5, tzinfo=UTC)
-MODEL = records.ModelRevisionKey("six", "abcdef123456", 2, EMOTIONS[:5] + ("sad",), "none")
+MODEL = records.ModelRevisionKey("six", "abcdef123456", 2, (*EMOTIONS[:5], "sad"), "none")
 
 
 def saved(store: Store, *, name: str = "call.wav", speechless: bool = False, **about: str) -> int:

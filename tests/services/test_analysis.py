@@ -52,7 +52,8 @@ def test_each_channel_becomes_a_clip_with_its_own_role(store: Store, config: Set
     about = Description(roles=("agent", "customer"))
     left, right = analyse(store, config, tone("call.wav", 0.02, 0.9), description=about)
     assert (left.channel, right.channel) == (0, 1)
-    assert left.scores is not None and right.scores is not None
+    assert left.scores is not None
+    assert right.scores is not None
     assert left.scores["angry"] < right.scores["angry"]
     assert right.clip_id is not None
     view = reports.clip_view(store, right.clip_id)
