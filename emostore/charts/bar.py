@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 
 from emostore.charts import style
-from emostore.charts.style import EMOTION_RANGE, INK, Theme
+from emostore.charts.style import EMOTION_RANGE, INK, PADDING, Theme
 from emostore.charts.words import alt_text, emotion_label, nine, words
 from emostore.emotions import EMOTIONS
 
@@ -51,7 +51,7 @@ def bar_chart(
     chart = alt.layer(*_layers(base, lang, theme, maximum)).properties(
         width="container",
         height=ROW_PX * len(EMOTIONS),
-        padding=4,
+        padding=dict(PADDING),
         autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
         description=alt_text(scores, lang),
         usermeta={"theme": theme},  # an export picks its background by it

@@ -10,7 +10,7 @@ from typing import Any
 import altair as alt
 
 from emostore.charts import style
-from emostore.charts.style import INK, SAMPLE_DASHES, SAMPLE_RANGE, Theme
+from emostore.charts.style import INK, PADDING, SAMPLE_DASHES, SAMPLE_RANGE, Theme
 from emostore.charts.words import emotion_label, nine, samples_alt_text, words
 from emostore.emotions import EMOTIONS
 from emostore.errors import ScoresError
@@ -54,7 +54,7 @@ def radar_chart(
     ).properties(
         width=size,
         height=across.height_px,
-        padding=4,
+        padding=dict(PADDING),
         description=samples_alt_text(samples, lang),
         usermeta={"theme": theme},  # an export picks its background by it
     )

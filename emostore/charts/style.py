@@ -20,6 +20,8 @@ EMOTION_RANGE = [BY_NAME[name].color for name in EMOTIONS]
 # Samples are not emotions: a set of their own, and dashes so that they are told apart without colour.
 SAMPLE_RANGE = ["#0299f7", "#b73603", "#398572", "#9f2fb2", "#ba8e03", "#9690ab"]
 SAMPLE_DASHES = [[1, 0], [8, 4], [2, 3], [12, 3, 2, 3], [5, 3], [12, 4, 2, 4, 2, 4]]
+# px. By side, because Streamlit writes to the sides of it and breaks on a plain number.
+PADDING = {"left": 4, "right": 4, "top": 4, "bottom": 4}
 
 
 @dataclass(frozen=True, slots=True)
