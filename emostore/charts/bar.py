@@ -66,14 +66,15 @@ def _rows(scores: Mapping[str, float], lang: str, missing: Collection[str]) -> l
     no_score = words(lang)["not produced"]
     rows: list[dict[str, Any]] = []
     for name, value in zip(EMOTIONS, nine(scores), strict=True):
-        absent = name in missing
+        absent, label = name in missing, emotion_label(name, lang)
         rows.append(
             {
                 "emotion": name,
-                "label": emotion_label(name, lang),
+                "label": label,
                 "score": None if absent else value,
                 "value_label": "–" if absent else f"{value:.3f}",
                 "percent_label": no_score if absent else f"{value:.1%}",
+                "spoken": f"{label}: {no_score if absent else f'{value:.3f}'}",
                 "missing": absent,
             }
         )
@@ -97,17 +98,17 @@ def _layers(base: alt.Chart, lang: str, mode: Theme, maximum: float) -> list[alt
     edge = {"x": alt.value(0), "x2": alt.value("width"), "tooltip": tooltip}
     return [
         # The whole row answers the pointer: a bar of 0.001 is too short to be hit.
-        base.mark_bar(height=ROW_PX, opacity=0).encode(**edge),
+        base.mark_bar(height=ROW_PX, opacity=0, aria=False).encode(**edge),
         base.transform_filter(absent)
         .mark_bar(height=BAR_PX, fillOpacity=0, stroke=ink.edge, strokeDash=[3, 3], strokeWidth=1, cornerRadius=3)
-        .encode(**edge),
+        .encode(**edge, description="spoken:N"),
         base.transform_filter(absent)
-        .mark_text(align="left", dx=10, color=ink.muted, fontStyle="italic", text=say["not produced"])
+        .mark_text(align="left", dx=10, color=ink.muted, fontStyle="italic", text=say["not produced"], aria=False)
         .encode(x=alt.value(0)),
         base.transform_filter(produced)
         .mark_bar(height=BAR_PX, cornerRadiusEnd=3)
-        .encode(x=x, color=color, tooltip=tooltip),
-        base.mark_text(align="right", dx=VALUE_PX, fontSize=12, color=ink.text).encode(
+        .encode(x=x, color=color, tooltip=tooltip, description="spoken:N"),
+        base.mark_text(align="right", dx=VALUE_PX, fontSize=12, color=ink.text, aria=False).encode(
             x=alt.value("width"), text=alt.Text("value_label:N"), tooltip=tooltip
         ),
     ]

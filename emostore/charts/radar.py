@@ -55,6 +55,7 @@ def radar_chart(
         width=size,
         height=across.height_px,
         padding=dict(PADDING),
+        autosize=alt.AutoSizeParams(type="pad"),  # "fit" would take the legend from the height and flatten the rings
         description=samples_alt_text(samples, lang),
         usermeta={"theme": theme},  # an export picks its background by it
     )
@@ -115,18 +116,19 @@ def _web(lang: str, mode: Theme, across: _Across, top: float) -> Iterator[alt.Ch
     rings = [top * ring / RINGS for ring in range(1, RINGS + 1)]
     yield (
         alt.Chart(alt.InlineData(values=[{"ring": r, **point} for r in rings for point in _outline([r] * 9)]))
-        .mark_line(color=ink.line, strokeWidth=1, strokeJoin="round")
+        .mark_line(aria=False, color=ink.line, strokeWidth=1, strokeJoin="round")
         .encode(**place, detail="ring:Q", order="step:Q")
     )
     ends = [dict(zip(("x", "y"), vertex(index, top), strict=True)) for index in range(len(EMOTIONS))]
     yield (
         alt.Chart(alt.InlineData(values=ends))
-        .mark_rule(color=ink.line, strokeWidth=1)
+        .mark_rule(aria=False, color=ink.line, strokeWidth=1)
         .encode(**place, x2=alt.datum(0), y2=alt.datum(0))
     )
     yield (
         alt.Chart(alt.InlineData(values=_axis_names(lang, top + GAP_PX * across.px)))
         .mark_text(
+            aria=False,
             align=alt.ExprRef("datum.align"),
             baseline=alt.ExprRef("datum.baseline"),
             color=ink.text,
@@ -159,7 +161,7 @@ def _ring_labels(mode: Theme, across: _Across, top: float) -> Iterator[alt.Chart
     ink = INK[mode]
     rows = [{"x": 0, "y": top * ring / RINGS, "label": f"{top * ring / RINGS:g}"} for ring in range(1, RINGS + 1)]
     base = alt.Chart(alt.InlineData(values=rows)).encode(**across.encode(), text="label:N")
-    look: dict[str, Any] = {"align": "left", "dx": 5, "fontSize": 10}
+    look: dict[str, Any] = {"aria": False, "align": "left", "dx": 5, "fontSize": 10}
     # A halo in the colour of the page keeps the numbers readable on top of a polygon.
     yield base.mark_text(stroke=ink.background, strokeWidth=3, strokeJoin="round", **look)
     yield base.mark_text(color=ink.muted, **look)
@@ -188,25 +190,27 @@ def _polygons(samples: Mapping[str, Mapping[str, float]], lang: str, across: _Ac
     dash = alt.StrokeDash("sample:N", legend=legend, scale=alt.Scale(domain=names, range=SAMPLE_DASHES[: len(names)]))
     base = alt.Chart(alt.InlineData(values=_rows(samples, lang))).transform_filter(shown)
     base = base.encode(**across.encode(), order="step:Q", color=color)
-    yield base.mark_line(filled=True, fillOpacity=0.14, strokeWidth=0)
-    yield base.mark_line(strokeWidth=2, strokeJoin="round").encode(strokeDash=dash).add_params(shown)
+    yield base.mark_line(aria=False, filled=True, fillOpacity=0.14, strokeWidth=0)
+    yield base.mark_line(aria=False, strokeWidth=2, strokeJoin="round").encode(strokeDash=dash).add_params(shown)
     yield base.mark_circle(size=36, opacity=1).encode(
+        description="spoken:N",
         tooltip=[
             alt.Tooltip("sample:N", title=say["sample"]),
             alt.Tooltip("label:N", title=say["emotion"]),
             alt.Tooltip("score_label:N", title=say["score"]),
-        ]
+        ],
     )
 
 
 def _rows(samples: Mapping[str, Mapping[str, float]], lang: str) -> list[dict[str, Any]]:
-    rows = []
+    rows: list[dict[str, Any]] = []
     for sample, scores in samples.items():
         values = nine(scores)
         for point in _outline(values):
             index = int(point["step"]) % len(EMOTIONS)
-            named = {"emotion": EMOTIONS[index], "label": emotion_label(EMOTIONS[index], lang)}
-            rows.append({"sample": sample, **named, "score_label": f"{values[index]:.3f}", **point})
+            label, score = emotion_label(EMOTIONS[index], lang), f"{values[index]:.3f}"
+            row = {"sample": sample, "emotion": EMOTIONS[index], "label": label, "score_label": score}
+            rows.append({**row, "spoken": f"{sample}, {label}: {score}", **point})
     return rows
 
 
