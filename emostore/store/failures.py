@@ -9,11 +9,13 @@ from contextlib import contextmanager
 import psycopg
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
 from emostore.errors import StoreError
 
 _SQLITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _POSTGRES_BUSY = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected, psycopg.errors.QueryCanceled)
+_NOT_ALLOWED = (psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction)
 _NO_TABLES = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
 
 
@@ -35,6 +37,10 @@ def named(url: URL) -> Iterator[None]:
         if translated is None:
             raise
         raise translated from error
+    except NoFreeConnection as error:
+        raise StoreError(
+            "The database is busy: this program already uses all of its connections. Wait a moment and try again."
+        ) from error
 
 
 def _translated(error: DBAPIError, url: URL) -> StoreError | None:
@@ -45,10 +51,10 @@ def _translated(error: DBAPIError, url: URL) -> StoreError | None:
         return _busy(url)
     if isinstance(error, ProgrammingError) and isinstance(original, _NO_TABLES):
         return _no_tables(url)
-    if isinstance(error, (OperationalError, InterfaceError)):
+    if isinstance(error, (OperationalError, InterfaceError)) or isinstance(original, _NOT_ALLOWED):
         return StoreError(
             "The database {database} cannot be used: {problem}. Check that it is running and that"
-            " EMOSTORE_DATABASE_URL names it rightly, then try again.",
+            " EMOSTORE_DATABASE_URL names it and a user who may use it, then try again.",
             database=place(url),
             problem=_problem(original, url),
         )

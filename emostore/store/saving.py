@@ -143,14 +143,14 @@ def described(session: Session, clip_ids: Iterable[int]) -> dict[int, dict[str, 
 
 def score_row(analysis_id: int, calibration_id: int, scores: EmotionScores) -> dict[str, Any]:
     """The row of `Score` for a distribution."""
-    # A sum within rounding of 1 lets a value or the entropy stand that far above it.
+    # A sum within rounding of 1 lets a value or the entropy stand that far outside [0, 1].
     return {
         "analysis_id": analysis_id,
         "calibration_id": calibration_id,
         **{name: min(value, 1.0) for name, value in zip(EMOTIONS, scores.vector, strict=True)},
         "dominant": scores.dominant,
         "confidence": min(scores.confidence, 1.0),
-        "entropy": min(scores.entropy, 1.0),
+        "entropy": min(max(scores.entropy, 0.0), 1.0),
     }
 
 

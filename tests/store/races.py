@@ -1,0 +1,33 @@
+"""What a second process does; it is started afresh and finds its work by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from emostore.store import clips, migrate
+from emostore.store.session import create_store
+from tests.store.samples import analysis
+
+
+def save_together(url: str, names: list[str], barrier: Any, answers: Any) -> None:
+    """Save the same clips as the other processes, at the same moment; answer ids and what was created."""
+    store = create_store(url)
+    barrier.wait()
+    try:
+        saved = clips.save_many(store, [analysis(name, agent="Ann", team="North") for name in names])
+        answers.put([(each.analysis_id, each.created) for each in saved])
+    except BaseException as error:
+        answers.put(repr(error))
+        raise
+    finally:
+        store.close()
+
+
+def upgrade_together(url: str, barrier: Any, answers: Any) -> None:
+    """Migrate the same database as the other processes, at the same moment."""
+    barrier.wait()
+    try:
+        answers.put(migrate.upgrade(url).up_to_date)
+    except BaseException as error:
+        answers.put(repr(error))
+        raise
