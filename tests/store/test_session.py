@@ -182,9 +182,14 @@ def test_no_error_shows_the_password(url: str) -> None:
 
 def test_too_many_at_once_are_told_to_wait(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite_store.engine.pool, "_timeout", 0)
-    with ExitStack() as stack, pytest.raises(StoreError, match="already uses all of its connections"):
-        while True:
-            stack.enter_context(sqlite_store.reading()).execute(text("SELECT 1"))
+
+    def take_every_connection() -> None:
+        with ExitStack() as stack:
+            while True:
+                stack.enter_context(sqlite_store.reading()).execute(text("SELECT 1"))
+
+    with pytest.raises(StoreError, match="already uses all of its connections"):
+        take_every_connection()
 
 
 def test_a_server_that_does_not_answer_is_named_and_so_is_what_to_check() -> None:
