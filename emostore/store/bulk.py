@@ -14,6 +14,8 @@ from sqlalchemy import ColumnElement, String, Table, TableValuedAlias, Text, bin
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Session
 
+from emostore.errors import StoreError
+
 _MOST_VALUES = 10_000  # SQLite takes 32,766 variables in one statement (since 3.32)
 
 T = TypeVar("T")
@@ -72,11 +74,14 @@ def ensure(
 ) -> tuple[dict[Key, int], set[Key]]:
     """Ids of all the rows, inserted or found, by key, and the keys of those inserted here.
 
-    Safe against another transaction that inserts the same: one of them waits and finds the row.
+    Safe against another transaction that inserts the same: one of them waits and finds the row. Raises
+    `StoreError` if a row that was found is deleted by another transaction before it can be used.
     """
     found = insert_missing(session, model, [rows[key] for key in sorted(rows)], names)
     created = set(found)
     found |= ids(session, model, rows.keys() - created, names, lock=lock)
+    if len(found) < len(rows):
+        raise StoreError("Somebody deleted what this would have been saved with. Nothing was saved. Try again.")
     return found, created
 
 

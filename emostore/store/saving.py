@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -66,7 +66,7 @@ def save_clips(session: Session, clips: Mapping[Channel, NewClip]) -> tuple[dict
     return {channel: found[key] for channel, key in keys.items()}, {c for c, key in keys.items() if key in fresh}
 
 
-def save_models(session: Session, models: Iterable[ModelRevisionKey]) -> dict[ModelRevisionKey, tuple[int, int]]:
+def save_models(session: Session, models: Collection[ModelRevisionKey]) -> dict[ModelRevisionKey, tuple[int, int]]:
     """Ids of the model revisions, each with that of its calibration `raw`, which is active from the start."""
     now = datetime.now(UTC)
     by_key = {(model.name, model.revision): model for model in models}
@@ -95,7 +95,8 @@ def save_models(session: Session, models: Iterable[ModelRevisionKey]) -> dict[Mo
     calibrations, created = bulk.ensure(session, Calibration, raw, ["model_revision_id", "version"])
     pointers = [{"model_revision_id": key[0], "calibration_id": calibrations[key]} for key in sorted(created)]
     bulk.add(session, ActiveCalibration, pointers)
-    return {model: (revisions[key], calibrations[revisions[key], RAW_VERSION]) for key, model in by_key.items()}
+    found = {model: revisions[model.name, model.revision] for model in models}
+    return {model: (revision, calibrations[revision, RAW_VERSION]) for model, revision in found.items()}
 
 
 def save_analyses(

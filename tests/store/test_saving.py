@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta, timezone
 
 import numpy as np
@@ -124,6 +125,13 @@ def test_another_model_adds_an_analysis_to_the_same_clip_and_the_newest_is_shown
     assert view is not None
     assert [each.model for each in view.analyses] == ["emotion2vec_plus_large", "baseline"]
     assert reports.count_clips(store) == 1
+
+
+def test_a_model_described_in_two_ways_in_one_call_is_one_model(store: Store) -> None:
+    described_otherwise = replace(MODEL, licence="unknown")
+    answers = clips.save_many(store, [analysis("a"), analysis("b", model=described_otherwise)])
+    assert [answer.created for answer in answers] == [True, True]
+    assert row_counts(store)["model_revisions"] == 1
 
 
 def test_two_channels_are_two_clips_of_one_recording_and_one_session(store: Store) -> None:
