@@ -23,6 +23,12 @@ def _known_zone(name: str) -> str:
     return name
 
 
+def _web_address(url: str) -> str:
+    if not url.startswith(("https://", "http://")):
+        raise ValueError("it has to begin with https:// or http://")
+    return url.rstrip("/")
+
+
 class Settings(BaseSettings):
     """All settings. The README's table is made from the descriptions below."""
 
@@ -34,6 +40,12 @@ class Settings(BaseSettings):
     )
     model: str = Field(
         "auto", description="`auto`, `baseline`, `emotion2vec_plus_large`, or the path of a checkpoint folder."
+    )
+    modelscope_url: Annotated[str, AfterValidator(_web_address)] = Field(
+        "https://modelscope.cn", description="Where ModelScope, or a mirror of it, answers when a model is downloaded."
+    )
+    huggingface_url: Annotated[str, AfterValidator(_web_address)] = Field(
+        "https://huggingface.co", description="The same for Hugging Face."
     )
     language: Literal["auto", "en", "zh"] = Field(
         "auto", description="Language of the interface; `auto` follows the browser."
@@ -66,3 +78,12 @@ def settings() -> Settings:
             value=repr(first["input"]),
             problem=first["msg"],
         ) from error
+
+
+def settings_table() -> str:
+    """All settings as the Markdown table that stands in the README."""
+    rows = ["| variable | default | what it is |", "| --- | --- | --- |"]
+    for name, info in Settings.model_fields.items():
+        default = "" if info.default is None else f"`{info.default}`"
+        rows.append(f"| `EMOSTORE_{name.upper()}` | {default} | {info.description} |")
+    return "\n".join(rows)

@@ -17,6 +17,11 @@ _inside_home: ContextVar[bool] = ContextVar("inside_home", default=False)
 ICON = str(ASSETS / "icon.png")
 
 
+def configure() -> None:
+    """Title, icon and layout. Without an icon of ours, a browser would fetch the page's from a font server."""
+    st.set_page_config(page_title="Emostore", page_icon=ICON, layout="wide")
+
+
 def language_switch() -> None:
     """The choice of language; it lives in the URL, so that a link opens as it was read."""
     st.logo(str(ASSETS / "logo.svg"), icon_image=str(ASSETS / "icon.svg"), size="large")
@@ -48,6 +53,7 @@ def through_home() -> None:
     multipage app and runs the file that a link names by itself. Calling it and running again mends that.
     """
     if not _inside_home.get():
+        configure()
         _navigation()
         st.rerun()
 

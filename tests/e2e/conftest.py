@@ -103,6 +103,8 @@ def page(context: BrowserContext, request: pytest.FixtureRequest) -> Iterator[Pa
             errors.append(f"{message.text} {message.location['url']}")
 
     page.on("console", on_console)
+    # Nothing is fetched from anywhere but the app.
+    page.on("request", lambda request: errors.append(request.url) if not _is_ours(request.url) else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
     failed_before = request.session.testsfailed
     yield page
@@ -111,6 +113,10 @@ def page(context: BrowserContext, request: pytest.FixtureRequest) -> Iterator[Pa
         page.screenshot(path=SCREENSHOTS / f"{request.node.name}.png", full_page=True)
     # While a test restarts the server, the page cannot reach it.
     assert [text for text in errors if "net::ERR" not in text and "WebSocket" not in text] == []
+
+
+def _is_ours(url: str) -> bool:
+    return url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:", "about:"))
 
 
 def settled(page: Page) -> None:
