@@ -46,10 +46,11 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file to analyse: where its bytes are, and the name that people know it by."""
+    """A file to analyse: where its bytes are, the name that people know it by, and when it came (None: now)."""
 
     path: Path
     name: str
+    uploaded_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,8 @@ class Analyser:
     """Analyses files with one model into one store.
 
     `progress` hears of every stage; `cancelled` is asked between stages, and after it says yes nothing
-    more is stored. What was stored before stays: each clip is one transaction.
+    more is stored. What was stored before stays: each clip is one transaction. `keep` puts the audio
+    away, just before the first clip of a recording is saved, and tells where.
     """
 
     store: Store
@@ -106,6 +108,7 @@ class Analyser:
     recognizer: Recognizer
     progress: Callable[[Progress], None] = lambda _: None
     cancelled: Callable[[], bool] = lambda: False
+    keep: Callable[[Path, str, Path], str] = media.keep
 
     def analyse(self, sources: Iterable[Source], description: Description) -> Iterator[ClipResult]:
         """Analyse files one after the other; a file that fails never stops the others."""
@@ -127,11 +130,11 @@ class Analyser:
             except Exception:
                 reference = uuid.uuid4().hex[:8]
                 log.exception("Unexpected error %s while analysing %r", reference, source.name)
-                yield ClipResult(source.name, Status.FAILED, reason=_unexpected(reference))
+                yield ClipResult(source.name, Status.FAILED, reason=unexpected(reference))
 
     def _file(self, source: Source, description: Description, at: Callable[[Stage], None]) -> Iterator[ClipResult]:
         at(Stage.READING)
-        uploaded_at = datetime.now(UTC)
+        uploaded_at = source.uploaded_at or datetime.now(UTC)
         sha256 = audio.content_hash(source.path)
         stored = clips.find_recording(self.store, sha256, model=self._model_key())
         if stored and len(stored.clips) == stored.channel_count and all(clip.status for clip in stored.clips):
@@ -177,7 +180,7 @@ class Analyser:
             uploaded_at=uploaded_at,
             happened_at=happened_at,
             happened_at_source=known_from,
-            media_path=media.keep(source.path, sha256, self.settings.data_dir),
+            media_path=self.keep(source.path, sha256, self.settings.data_dir),
             notes=tuple(records.Note(note.message, note.params) for note in decoded.notes),
         )
 
@@ -276,7 +279,8 @@ def _to_store(answer: Recognition | speech.NoSpeech) -> records.Analysed | recor
     )
 
 
-def _unexpected(reference: str) -> Sentence:
+def unexpected(reference: str) -> Sentence:
+    """What a reader is told of an error that is logged under `reference`."""
     return Sentence(
         N_("Something went wrong that we did not foresee; the log has the details under {id}."), {"id": reference}
     )

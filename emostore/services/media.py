@@ -34,12 +34,17 @@ class Media:
     mime_type: str | None
 
 
+def path_of(sha256: str) -> str:
+    """Where the audio with this content is kept, relative to the data folder."""
+    return f"audio/{sha256[:2]}/{sha256}"
+
+
 def keep(source: Path, sha256: str, data_dir: Path) -> str:
     """Copy a recording into the data folder and return its path relative to it.
 
     The name is the content's hash, so keeping twice stores once, and no name by a user ever becomes a path.
     """
-    relative = f"audio/{sha256[:2]}/{sha256}"
+    relative = path_of(sha256)
     target = data_dir / relative
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
