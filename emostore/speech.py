@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import threading
+import importlib.util
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emostore.errors import AudioError
+from emostore.errors import AudioError, ModelError
+from emostore.i18n import N_
 
 SAMPLE_RATE = 16_000  # Hz
 CHUNK = 512  # samples (32 ms): what silero-vad judges at a time
@@ -22,25 +24,24 @@ MIN_SPEECH_S = 0.3  # less is no basis for an emotion
 # 16 bits. Dithered or lossy silence lies below −80 dB; speech with a peak of 0.02 reaches −40 dB.
 SILENCE_RMS = 0.0005
 
-# Speech probability above which a chunk counts. silero-vad's own 0.5 calls none of the 535 clips of
-# EmoDB speechless, and 3 of them and of 15 others when they are scaled to a peak of 0.02 (0.4: none);
-# tones, chords, noise, clicks and ringing stay below 0.15, a sung vowel with vibrato reaches 0.57.
-THRESHOLD = 0.4
+# Speech probability from which a chunk counts (silero-vad's own value) and below which speech ends. With
+# the gain below, all 535 clips of EmoDB keep at least 0.7 s of speech, as they are and scaled to a peak
+# of 0.02; tones, chords, noise, clicks and ringing stay below 0.15. At 0.4, bowed strings begin to pass.
+THRESHOLD = 0.5
+END_THRESHOLD = 0.35
 
-# Quiet recordings are raised to this peak for the judgement, by a bounded gain: at a peak of 0.02
-# silero-vad finds down to half of the speech that it finds at 0.5.
-TARGET_PEAK = 0.5
+# Quiet recordings are raised to this level for the judgement, by a bounded gain: at a peak of 0.02
+# silero-vad alone finds too little in 3 clips that are speech.
+TARGET_LEVEL = 0.5
 MAX_GAIN = 25.0
 
-MIN_SEGMENT_MS = 64  # two chunks: shorter bursts are noise that happens to sound like a voice
-MIN_PAUSE_MS = 100  # shorter pauses do not split a segment
-PAD_MS = 30  # kept on each side of a segment, for soft beginnings and endings
+MIN_SEGMENT_S = 0.064  # two chunks: shorter bursts are noise that happens to sound like a voice
+MIN_PAUSE_S = 0.1  # shorter pauses do not split a segment
+PAD_S = 0.03  # kept on each side of a segment, for soft beginnings and endings
 
-# Long waveforms are cut into sections that are judged side by side, since a step of the model costs
-# little more for sixteen sections than for one. Each section first hears the end of the one before.
-SECTION_CHUNKS = 1875  # 60 s
-WARM_UP_CHUNKS = 63  # 2 s, after which the model's state no longer depends on where it began
-MAX_SECTIONS = 16  # side by side; 16 × 62 s of float32 are 64 MB
+BLOCK_CHUNKS = 1875  # 60 s: how much of a waveform is in memory at a time
+CONTEXT = 64  # samples before a chunk that the model also hears
+FRAME, STRIDE = 256, 128  # samples, of the spectra inside a chunk
 
 FloatArray = NDArray[np.float32]
 
@@ -59,9 +60,9 @@ class NoSpeech(StrEnum):
 
 
 _SENTENCES = {
-    NoSpeech.SILENCE: "The recording is silent.",
-    NoSpeech.NO_SPEECH: "There is sound in the recording, and no speech was found in it.",
-    NoSpeech.TOO_SHORT: "There is less than 0.3 s of speech in the recording, which is too little to judge.",
+    NoSpeech.SILENCE: N_("The recording is silent."),
+    NoSpeech.NO_SPEECH: N_("There is sound in the recording, but no speech was found in it."),
+    NoSpeech.TOO_SHORT: N_("There is less than 0.3 s of speech in the recording, which is too little to judge."),
 }
 
 
@@ -97,11 +98,7 @@ def detect(waveform: FloatArray) -> SpeechReport:
     Raises
     ------
     AudioError : the waveform has another shape or type
-
-    Notes
-    -----
-    Voice activity by silero-vad (https://github.com/snakers4/silero-vad, MIT). Safe to call from
-    several threads; they take turns.
+    ModelError : silero-vad is not installed with its weights
     """
     if waveform.ndim != 1 or waveform.dtype != np.float32:
         raise AudioError(
@@ -109,11 +106,11 @@ def detect(waveform: FloatArray) -> SpeechReport:
             shape=str(waveform.shape),
             dtype=str(waveform.dtype),
         )
-    peak, loudest_rms = _levels(waveform)
+    loudest_rms, level = _levels(waveform)
     if not loudest_rms >= SILENCE_RMS:
         return SpeechReport((), 0.0, NoSpeech.SILENCE)
-    gain = min(MAX_GAIN, max(1.0, TARGET_PEAK / peak))
-    segments = _segments(_probabilities(waveform, gain), waveform.size)
+    gain = max(1.0, TARGET_LEVEL / max(level, TARGET_LEVEL / MAX_GAIN))
+    segments = _segments(_voice_activity().probabilities(waveform, gain), waveform.size)
     speech_s = sum(segment.end_s - segment.start_s for segment in segments)
     if not segments:
         return SpeechReport((), 0.0, NoSpeech.NO_SPEECH)
@@ -121,15 +118,23 @@ def detect(waveform: FloatArray) -> SpeechReport:
 
 
 def _levels(waveform: FloatArray) -> tuple[float, float]:
-    """The highest magnitude, and the RMS of the loudest chunk."""
-    peak = power = 0.0
-    block = SECTION_CHUNKS * CHUNK
-    for start in range(0, waveform.size, block):
-        samples = np.asarray(waveform[start : start + block])
-        peak = max(peak, float(np.abs(samples).max()))
+    """RMS of the loudest chunk, and the magnitude that at least `MIN_SPEECH_S` of sound reaches.
+
+    The second is no plain peak, since one knock on the microphone must not hide that a voice is quiet.
+    """
+    power = 0.0
+    peaks = [np.zeros(1, np.float32)]
+    for samples in _blocks(waveform):
         chunks = _whole_chunks(samples)
         power = max(power, float(np.einsum("ij,ij->i", chunks, chunks, dtype=np.float64).max()) / CHUNK)
-    return peak, power**0.5
+        peaks.append(np.abs(chunks).max(axis=1))
+    loudest = np.sort(np.concatenate(peaks))[-math.ceil(MIN_SPEECH_S * SAMPLE_RATE / CHUNK) :]
+    return power**0.5, float(loudest[0])
+
+
+def _blocks(waveform: FloatArray) -> Iterator[FloatArray]:
+    for start in range(0, waveform.size, BLOCK_CHUNKS * CHUNK):
+        yield waveform[start : start + BLOCK_CHUNKS * CHUNK]
 
 
 def _whole_chunks(samples: FloatArray) -> FloatArray:
@@ -138,79 +143,124 @@ def _whole_chunks(samples: FloatArray) -> FloatArray:
     return np.pad(samples, (0, count * CHUNK - samples.size)).reshape(count, CHUNK)
 
 
+class VoiceActivity:
+    """silero-vad in NumPy: spectra, four convolutions, an LSTM cell (https://github.com/snakers4/silero-vad, MIT).
+
+    The package runs its model through torch a chunk at a time, sets torch's threads to 1 for the whole
+    process on import, and with more threads is ten times slower on a busy machine. Here everything before
+    the LSTM runs over many chunks at once, and nothing is kept between calls, so that threads can share
+    one instance. The weights are the package's; a test compares the probabilities with the package's own.
+    """
+
+    def __init__(self, weights: dict[str, FloatArray]) -> None:
+        self._spectrum = weights["stft.forward_basis_buffer"][:, 0].T  # (FRAME, 2 · 129): cosines, then sines
+        self._layers = [
+            (weights[f"encoder.{i}.reparam_conv.weight"], weights[f"encoder.{i}.reparam_conv.bias"], stride)
+            for i, stride in enumerate((1, 2, 2, 1))
+        ]
+        self._input = weights["decoder.rnn.weight_ih"].T
+        self._recurrent = np.ascontiguousarray(weights["decoder.rnn.weight_hh"].T)
+        self._bias = weights["decoder.rnn.bias_ih"] + weights["decoder.rnn.bias_hh"]
+        self._output = weights["decoder.decoder.2.weight"][0, :, 0]
+        self._output_bias = weights["decoder.decoder.2.bias"][0]
+
+    def probabilities(self, waveform: FloatArray, gain: float) -> FloatArray:
+        """Speech probability of every chunk of a waveform (samples,) that is not empty; float32 (chunks,)."""
+        context = np.zeros(CONTEXT, np.float32)
+        width = self._recurrent.shape[0]
+        state = np.zeros(width, np.float32), np.zeros(width, np.float32)
+        parts = []
+        for block in _blocks(waveform):
+            chunks = _whole_chunks(block * np.float32(gain))
+            before = np.vstack([context, chunks[:-1, -CONTEXT:]])
+            context = chunks[-1, -CONTEXT:]
+            hidden, state = self._remember(self._features(np.hstack([before, chunks])), state)
+            parts.append(_sigmoid(np.maximum(hidden, 0) @ self._output + self._output_bias))
+        return np.concatenate(parts)
+
+    def _features(self, chunks: FloatArray) -> FloatArray:
+        """(chunks, CONTEXT + CHUNK) → (chunks, 128)."""
+        padded = np.hstack([chunks, chunks[:, -2 : -2 - CONTEXT : -1]])  # mirrored at the end
+        frames = np.lib.stride_tricks.sliding_window_view(padded, FRAME, axis=1)[:, ::STRIDE]
+        cosines, sines = np.split(frames @ self._spectrum, 2, axis=2)
+        x = np.sqrt(cosines**2 + sines**2)  # (chunks, 4 frames, 129)
+        for weight, bias, stride in self._layers:
+            x = np.maximum(_convolve(x, weight, stride) + bias, 0)
+        features: FloatArray = x[:, 0]
+        return features
+
+    def _remember(
+        self, features: FloatArray, state: tuple[FloatArray, FloatArray]
+    ) -> tuple[FloatArray, tuple[FloatArray, FloatArray]]:
+        """The LSTM cell over (chunks, 128); gives its hidden states, (chunks, 128), and its last state."""
+        inputs = features @ self._input + self._bias
+        hidden, cell = state
+        width = hidden.size
+        outputs = np.empty((len(inputs), width), np.float32)
+        for i, row in enumerate(inputs):
+            gates = row + hidden @ self._recurrent  # input, forget, candidate, output
+            opened = _sigmoid(gates)
+            cell = opened[width : 2 * width] * cell + opened[:width] * np.tanh(gates[2 * width : 3 * width])
+            hidden = outputs[i] = opened[3 * width :] * np.tanh(cell)
+        return outputs, (hidden, cell)
+
+
+def _convolve(x: FloatArray, weight: FloatArray, stride: int) -> FloatArray:
+    """(chunks, frames, in) with (out, in, 3), one frame of silence on each side → (chunks, frames', out)."""
+    padded = np.pad(x, ((0, 0), (1, 1), (0, 0)))
+    count = (x.shape[1] - 1) // stride + 1
+    taps = [padded[:, tap : tap + stride * count : stride] @ weight[:, :, tap].T for tap in range(3)]
+    convolved: FloatArray = taps[0] + taps[1] + taps[2]
+    return convolved
+
+
+def _sigmoid(x: FloatArray) -> FloatArray:
+    result: FloatArray = np.float32(0.5) * (np.tanh(np.float32(0.5) * x) + np.float32(1))  # never overflows
+    return result
+
+
 @lru_cache(maxsize=1)
-def _model() -> tuple[Any, threading.Lock]:
-    """The model, and the lock that guards it, since it keeps its state between calls."""
-    import torch
+def _voice_activity() -> VoiceActivity:
+    import torch  # only to read the weights, which the package has in no other format
 
-    threads = torch.get_num_threads()
+    package = importlib.util.find_spec("silero_vad")  # found and not imported: see `VoiceActivity`
+    folder = Path(package.origin).parent if package and package.origin else Path("silero_vad")
+    path = folder / "data" / "silero_vad.jit"
     try:
-        import silero_vad
-
-        model = silero_vad.load_silero_vad()
-    finally:
-        torch.set_num_threads(threads)  # importing silero_vad sets it to 1 for the whole process
-    return model, threading.Lock()
-
-
-_loading = threading.Lock()
-
-
-def _probabilities(waveform: FloatArray, gain: float) -> NDArray[np.float32]:
-    """Speech probability of every chunk, float32 of shape (chunks,)."""
-    with _loading:  # lru_cache alone would let two threads load two models
-        model, lock = _model()
-    parts = []
-    for batch in _batches(waveform.size):
-        sections = [_section(waveform, start, stop, gain) for start, stop in batch]
-        with lock:
-            probabilities = _judge(model, sections)
-        for (start, stop), row in zip(batch, probabilities, strict=True):
-            skipped = 0 if start == 0 else WARM_UP_CHUNKS
-            parts.append(row[skipped : stop - start])
-    return np.concatenate(parts)
+        model = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
+        weights = {name.removeprefix("_model."): value.numpy() for name, value in model.state_dict().items()}
+        return VoiceActivity(weights)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise ModelError(
+            "The voice detector could not be loaded from {path}. Install the packages of requirements.txt again.",
+            path=str(path),
+        ) from error
 
 
-def _batches(samples: int) -> Iterator[list[tuple[int, int]]]:
-    """Sections as (first chunk, end chunk), warm-up included, in batches that are judged side by side."""
-    chunks = -(-samples // CHUNK)
-    sections = [
-        (max(0, start - WARM_UP_CHUNKS), min(chunks, start + SECTION_CHUNKS))
-        for start in range(0, chunks, SECTION_CHUNKS)
-    ]
-    for first in range(0, len(sections), MAX_SECTIONS):
-        yield sections[first : first + MAX_SECTIONS]
+def _segments(probabilities: FloatArray, samples: int) -> tuple[Segment, ...]:
+    """Runs of speech: begun at `THRESHOLD`, ended by a pause of `MIN_PAUSE_S` under `END_THRESHOLD`."""
+    chunk_s, length_s = CHUNK / SAMPLE_RATE, samples / SAMPLE_RATE
+    runs: list[tuple[float, float]] = []
+    start_s = pause_s = None  # where the speech, and the pause inside it, began
+    for i, probability in enumerate(probabilities.tolist()):
+        now_s = i * chunk_s
+        if probability >= THRESHOLD:
+            start_s, pause_s = now_s if start_s is None else start_s, None
+        elif probability < END_THRESHOLD and start_s is not None:
+            pause_s = now_s if pause_s is None else pause_s
+            if now_s - pause_s >= MIN_PAUSE_S:
+                runs.append((start_s, pause_s))
+                start_s = pause_s = None
+    if start_s is not None:
+        runs.append((start_s, min(length_s, pause_s or length_s)))
+    return _padded([run for run in runs if run[1] - run[0] >= MIN_SEGMENT_S], length_s)
 
 
-def _section(waveform: FloatArray, start: int, stop: int, gain: float) -> FloatArray:
-    return _whole_chunks(np.asarray(waveform[start * CHUNK : stop * CHUNK]) * np.float32(gain))
-
-
-def _judge(model: Any, sections: list[FloatArray]) -> NDArray[np.float32]:
-    """Sections of shape (chunks, CHUNK), shorter ones filled up, to probabilities (sections, chunks)."""
-    import torch
-
-    longest = max(len(section) for section in sections)
-    batch = np.zeros((longest, len(sections), CHUNK), np.float32)
-    for i, section in enumerate(sections):
-        batch[: len(section), i] = section
-    model.reset_states()
-    with torch.no_grad():
-        steps = [model(chunk, SAMPLE_RATE) for chunk in torch.from_numpy(batch)]
-        probabilities: NDArray[np.float32] = torch.cat(steps, dim=1).numpy()
-    return probabilities
-
-
-def _segments(probabilities: NDArray[np.float32], samples: int) -> tuple[Segment, ...]:
-    import silero_vad
-
-    found = silero_vad.get_speech_timestamps_from_probs(
-        probabilities.tolist(),
-        sampling_rate=SAMPLE_RATE,
-        threshold=THRESHOLD,
-        min_speech_duration_ms=MIN_SEGMENT_MS,
-        min_silence_duration_ms=MIN_PAUSE_MS,
-        speech_pad_ms=PAD_MS,
-        audio_length_samples=samples,
-    )
-    return tuple(Segment(piece["start"] / SAMPLE_RATE, piece["end"] / SAMPLE_RATE) for piece in found)
+def _padded(runs: list[tuple[float, float]], length_s: float) -> tuple[Segment, ...]:
+    """Widen runs by `PAD_S`, or by half of the pause between two where that is less."""
+    segments = []
+    for i, (start_s, end_s) in enumerate(runs):
+        before_s = (start_s - runs[i - 1][1]) / 2 if i else start_s
+        after_s = (runs[i + 1][0] - end_s) / 2 if i + 1 < len(runs) else length_s - end_s
+        segments.append(Segment(start_s - min(PAD_S, before_s), end_s + min(PAD_S, after_s)))
+    return tuple(segments)

@@ -17,6 +17,7 @@ from av.container import InputContainer
 
 from emostore.audio.recording import Limits
 from emostore.errors import AudioError
+from emostore.i18n import N_
 
 READ_SIZE = 1 << 20  # bytes; of hashing
 BUFFER_SIZE = 1 << 17  # bytes; FFmpeg's reads, so that Python is entered rarely
@@ -39,14 +40,14 @@ REFUSED_DEMUXERS = frozenset(
 )
 
 _KINDS_OF_FILE = (
-    (b"\x89PNG", "{name} is a picture (PNG), not a recording. Choose an audio or video file."),
-    (b"\xff\xd8\xff", "{name} is a picture (JPEG), not a recording. Choose an audio or video file."),
-    (b"GIF8", "{name} is a picture (GIF), not a recording. Choose an audio or video file."),
-    (b"%PDF", "{name} is a PDF document, not a recording. Choose an audio or video file."),
-    (b"PK\x03\x04", "{name} is a ZIP archive or an office document, not a recording. Unpack it first."),
-    (b"\x1f\x8b", "{name} is compressed with gzip. Unpack it first."),
-    (b"#EXTM3U", "{name} is a playlist, not a recording. Choose the audio files that it names."),
-    (b"ffconcat", "{name} is a playlist, not a recording. Choose the audio files that it names."),
+    (b"\x89PNG", N_("{name} is a picture (PNG), not a recording. Choose an audio or video file.")),
+    (b"\xff\xd8\xff", N_("{name} is a picture (JPEG), not a recording. Choose an audio or video file.")),
+    (b"GIF8", N_("{name} is a picture (GIF), not a recording. Choose an audio or video file.")),
+    (b"%PDF", N_("{name} is a PDF document, not a recording. Choose an audio or video file.")),
+    (b"PK\x03\x04", N_("{name} is a ZIP archive or an office document, not a recording. Unpack it first.")),
+    (b"\x1f\x8b", N_("{name} is compressed with gzip. Unpack it first.")),
+    (b"#EXTM3U", N_("{name} is a playlist, not a recording. Choose the audio files that it names.")),
+    (b"ffconcat", N_("{name} is a playlist, not a recording. Choose the audio files that it names.")),
 )
 
 

@@ -15,8 +15,6 @@ _FULL_SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63, "fl
 # resampling it would overflow.
 MAX_MAGNITUDE = 2.0**31
 
-CLIPPED_LEVEL = 0.9999  # of full scale: the highest value of 16 bits is 0.99997
-
 # libswresample, with a filter of 64 taps a phase in place of 32. Measured by benchmarks/audio.py over
 # 48, 44.1, 22.05 and 8 kHz, passband to 7 kHz (or 0.4375 of a lower rate), aliases of 9 kHz and above:
 #                                         ripple     aliases or images   speed (x real time, 48 kHz)

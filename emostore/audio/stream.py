@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path, PurePath
 
@@ -16,20 +15,15 @@ from av.container import InputContainer
 from av.stream import Discard
 
 from emostore.audio.container import DECODING_ERRORS, open_container
+from emostore.audio.description import declared_s, recorded_at
+from emostore.audio.losses import Losses
 from emostore.audio.recording import SAMPLE_RATE, AudioInfo, FloatArray, Limits, Note
-from emostore.audio.samples import CLIPPED_LEVEL, Resampler, sanitise, to_float
+from emostore.audio.samples import Resampler, sanitise, to_float
 from emostore.errors import AudioError
 
 BLOCK_S = 2.0  # seconds of sound that are resampled and handed on at a time
 RATES = (1_000, 768_000)  # Hz; outside, it is a damaged header, and the resampler's filter would grow without bound
 MAX_FRUITLESS_PACKETS = 2_000  # in a row, without a sample: the decoder will not recover
-CLIPPED_SHARE = 0.001  # of all samples at full scale, above which the recording counts as clipped
-MISSING_SHARE = 0.02  # of the declared duration, at least `MISSING_S`, that may be missing without a note
-MISSING_S = 0.5
-EARLIEST_YEAR = 1990  # before it, a timestamp is a clock that was never set (1904, 1970, 1980)
-
-# Containers whose header holds an exact duration; in others FFmpeg guesses it from the bit rate.
-EXACT_CONTAINERS = frozenset({"wav", "w64", "aiff", "caf", "flac", "mov", "matroska", "asf", "avi"})
 
 
 class AudioStream:
@@ -40,10 +34,8 @@ class AudioStream:
 
     def __init__(self, container: InputContainer, name: str, limits: Limits) -> None:
         self._container, self._name, self._limits = container, name, limits
-        self._notes: dict[str, Note] = {}
+        self._losses = Losses(name)
         self._samples_out = 0
-        self._packets = self._bad_packets = 0
-        self._native = self._bad_samples = self._clipped = 0
         self._stream = self._choose_stream()
         self._frames = self._decoded_frames()
         first = self._first_frame()
@@ -58,7 +50,7 @@ class AudioStream:
     @property
     def notes(self) -> tuple[Note, ...]:
         """What was lost or mended so far."""
-        return tuple(self._notes.values())
+        return self._losses.notes
 
     def __iter__(self) -> Iterator[FloatArray]:
         for block in self._resampled():
@@ -73,10 +65,7 @@ class AudioStream:
                 )
             if block.shape[1]:
                 yield block
-        self._finish()
-
-    def _note(self, kind: str, message: Note) -> None:
-        self._notes.setdefault(kind, message)
+        self._losses.finish(self.info)
 
     def _choose_stream(self) -> AvStream:
         streams = self._container.streams
@@ -88,7 +77,7 @@ class AudioStream:
         chosen = streams.best("audio") or streams.audio[0]
         assert isinstance(chosen, AvStream)
         if len(streams.audio) > 1:
-            self._note(
+            self._losses.note(
                 "streams",
                 Note(
                     "The file has {found} sound tracks; track {chosen} was used.",
@@ -107,10 +96,9 @@ class AudioStream:
 
     def _first_frame(self) -> av.AudioFrame | None:
         first = next(self._frames, None)
-        declared_s = _declared_s(self._container, self._stream)
-        if first is None and (self._bad_packets or not declared_s or not self._stream.codec_context.channels):
-            if self._bad_packets:
-                raise self._damaged()
+        declared = declared_s(self._container, self._stream)
+        if first is None and (self._losses.bad_packets or not declared or not self._stream.codec_context.channels):
+            self._losses.check()
             raise AudioError(
                 "{name} holds a header and no sound after it (0 s). Record or export it again.",
                 name=self._name,
@@ -131,7 +119,7 @@ class AudioStream:
             sample_rate=rate,
             channels=channels,
             duration_s=0.0,
-            declared_s=_declared_s(self._container, self._stream),
+            declared_s=declared_s(self._container, self._stream),
             recorded_at=recorded_at({**self._stream.metadata, **self._container.metadata}),
         )
 
@@ -166,18 +154,18 @@ class AudioStream:
                 except EOFError:
                     break
                 except DECODING_ERRORS:
-                    self._bad_packets += 1
-                self._packets += 1
+                    self._losses.bad_packets += 1
+                self._losses.packets += 1
                 frames = [frame for frame in frames if frame.samples and frame.sample_rate]
                 fruitless = 0 if frames else fruitless + 1
                 yield from frames
                 if fruitless >= MAX_FRUITLESS_PACKETS:
-                    self._bad_packets += 1
+                    self._losses.bad_packets += 1
                     break
         except AudioError:
             raise  # the byte limit
         except DECODING_ERRORS:
-            self._bad_packets += 1
+            self._losses.bad_packets += 1
             with contextlib.suppress(*DECODING_ERRORS):
                 yield from context.decode(None)
 
@@ -190,7 +178,7 @@ class AudioStream:
             rate = frame.sample_rate
             if rate != resampler.rate:
                 self._check_shape(rate, self._info.channels)
-                self._note("rate", Note("The sample rate changes inside the recording; it was followed."))
+                self._losses.note("rate", Note("The sample rate changes inside the recording; it was followed."))
                 yield from self._converted(resampler, pending)
                 yield resampler.flush()
                 resampler, pending, count = Resampler(rate, self._info.channels), [], 0
@@ -205,9 +193,7 @@ class AudioStream:
     def _converted(self, resampler: Resampler, pending: list[FloatArray]) -> Iterator[FloatArray]:
         if pending:
             block, bad = sanitise(np.concatenate(pending, axis=1))
-            self._native += block.size
-            self._bad_samples += bad
-            self._clipped += int(np.count_nonzero(np.abs(block) >= CLIPPED_LEVEL))
+            self._losses.count(block, bad)
             yield resampler.push(block)
 
     def _same_channels(self, samples: FloatArray) -> FloatArray:
@@ -215,7 +201,7 @@ class AudioStream:
         channels = self._info.channels
         if samples.shape[0] == channels:
             return samples
-        self._note(
+        self._losses.note(
             "channels",
             Note(
                 "The number of channels changes inside the recording from {channels} to {found}; "
@@ -224,50 +210,6 @@ class AudioStream:
             ),
         )
         return np.broadcast_to(samples.mean(axis=0, dtype=np.float32), (channels, samples.shape[1]))
-
-    def _finish(self) -> None:
-        duration_s = self.info.duration_s
-        if self._bad_packets > self._packets - self._bad_packets:
-            raise self._damaged()
-        if self._bad_packets:
-            self._note(
-                "damage",
-                Note(
-                    "{bad} of {total} pieces of the file are damaged and were left out; "
-                    "{decoded_s:.2f} s were decoded.",
-                    {"bad": self._bad_packets, "total": self._packets, "decoded_s": duration_s},
-                ),
-            )
-        declared_s = self._info.declared_s
-        if declared_s and declared_s - duration_s > max(MISSING_S, MISSING_SHARE * declared_s):
-            self._note(
-                "short",
-                Note(
-                    "The file is cut off: its header says {declared_s:.2f} s, and {decoded_s:.2f} s are there.",
-                    {"declared_s": declared_s, "decoded_s": duration_s},
-                ),
-            )
-        if self._bad_samples:
-            self._note(
-                "numbers",
-                Note("{found} samples were not numbers and were silenced.", {"found": self._bad_samples}),
-            )
-        if self._clipped > CLIPPED_SHARE * self._native:
-            self._note(
-                "clipped",
-                Note(
-                    "{percent:.1f} % of the samples are at full scale: the recording is clipped.",
-                    {"percent": 100 * self._clipped / self._native},
-                ),
-            )
-
-    def _damaged(self) -> AudioError:
-        return AudioError(
-            "{name} is damaged: {found} of {total} pieces of it cannot be decoded. Export or copy the recording again.",
-            name=self._name,
-            found=self._bad_packets,
-            total=max(self._packets, self._bad_packets),
-        )
 
 
 @contextlib.contextmanager
@@ -295,23 +237,3 @@ def open_stream(path: Path | str, limits: Limits | None = None, *, name: str | N
             raise AudioError(
                 "{name} could not be decoded: {found}. Export the recording again.", name=name, found=error.strerror
             ) from error
-
-
-def recorded_at(metadata: dict[str, str], *, now: datetime | None = None) -> datetime | None:
-    """When the file says it was recorded, in UTC; None unless the time is full, zoned and plausible."""
-    latest = (now or datetime.now(UTC)) + timedelta(days=1)
-    lowered = {key.lower(): value for key, value in metadata.items()}
-    for key in ("com.apple.quicktime.creationdate", "creation_time", "date"):
-        with contextlib.suppress(ValueError, OverflowError):
-            time = datetime.fromisoformat(lowered.get(key, "").strip())
-            if time.tzinfo and time.year >= EARLIEST_YEAR and time <= latest:
-                return time.astimezone(UTC)
-    return None
-
-
-def _declared_s(container: InputContainer, stream: AvStream) -> float | None:
-    if container.format.name.split(",")[0] not in EXACT_CONTAINERS:
-        return None
-    if stream.duration and stream.duration > 0 and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    return container.duration / av.time_base if container.duration and container.duration > 0 else None
