@@ -20,6 +20,8 @@ FONT_DIR = Path(__file__).parents[1] / "assets" / "fonts"
 FONT_FILE = FONT_DIR / "EmostoreSansSC-Regular.otf"
 WIDTH_PX = 800  # what "as wide as the page" means in an image
 MARGIN_PX = 16  # around an image; on a page the layout leaves its own
+# A name may hold them; an SVG may not, and vl-convert aborts the whole process over one.
+_NOT_IN_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _VEGALITE = "6.4"  # the version that altair 6.3 writes; vl-convert carries several
 
 
@@ -36,7 +38,7 @@ def save(
     `width` replaces "container" (px before `scale`; an SVG is not scaled). The background is that of
     the chart's theme. In an SVG text stays text, and the glyphs it uses travel along as a small font.
     """
-    spec = _fixed(chart.to_dict(), width, background)
+    spec = _fixed(_printable(chart.to_dict()), width, background)
     _register_font()
     if format == "png":
         return vl_convert.vegalite_to_png(spec, vl_version=_VEGALITE, scale=scale, allowed_base_urls=[])
@@ -51,9 +53,20 @@ def _fixed(spec: dict[str, Any], width: int, background: str | None) -> dict[str
     fixed = spec | {"background": background or INK[mode].background}
     if fixed.get("width") == "container":
         fixed["width"] = width
-    fixed["config"] = fixed.get("config", {}) | {"font": EXPORT_FONT}
+    config = fixed.get("config", {})
+    # The packaged font has one weight, and a browser that makes a bolder one up smears it.
+    title = config.get("title", {}) | {"fontWeight": 400, "fontSize": 16}
+    fixed["config"] = config | {"font": EXPORT_FONT, "title": title}
     fixed["padding"] = MARGIN_PX
     return fixed
+
+
+def _printable(part: Any) -> Any:
+    if isinstance(part, str):
+        return _NOT_IN_XML.sub("", part)
+    if isinstance(part, dict):
+        return {key: _printable(value) for key, value in part.items()}
+    return [_printable(value) for value in part] if isinstance(part, list) else part
 
 
 @lru_cache

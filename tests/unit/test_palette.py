@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from itertools import combinations, pairwise
+from pathlib import Path
 
 import pytest
 from coloraide import Color
 
+import emostore
 from emostore.charts.style import INK, SAMPLE_DASHES, SAMPLE_RANGE
 from emostore.emotions import BY_NAME, EMOTIONS
 
+ASSETS = Path(emostore.__file__).parent / "assets"
 COLORS = {name: BY_NAME[name].color for name in EMOTIONS}
 
 # Kinds of sight, with the published models of it that are checked.
@@ -88,3 +92,9 @@ def test_samples_are_told_apart_by_colour(sight: str, model: str) -> None:
 
 def test_samples_are_told_apart_without_colour() -> None:
     assert len({tuple(dash) for dash in SAMPLE_DASHES}) == len(SAMPLE_DASHES) == len(SAMPLE_RANGE)
+
+
+@pytest.mark.parametrize("name", ["logo.svg", "icon.svg"])
+def test_the_mark_of_the_app_has_the_nine_colours_in_their_order(name: str) -> None:
+    drawn = re.findall(r'stroke="(#[0-9a-f]{6})"', (ASSETS / name).read_text(encoding="utf-8"))
+    assert drawn == list(COLORS.values())
