@@ -9,5 +9,5 @@ shell.configure()
 shell.language_switch()
 with bootstrap.friendly_errors():
     access.require("read")
-    bootstrap.open_store()
+    bootstrap.start_worker()
     shell.run_page()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from emostore import access
-from emostore.ui import results, shell, uploads
+from emostore.ui import jobs, shell, uploads
 from emostore.ui.text import _
 
 shell.through_home()
@@ -17,7 +17,5 @@ st.write(
     )
 )
 access.require("analyse")
-request = uploads.form()
-if request:
-    results.remember(uploads.analyse(request))
-results.show()
+uploads.form()
+jobs.board()

@@ -13,6 +13,7 @@ from emostore.config import settings
 from emostore.engine import registry
 from emostore.engine.recognizer import Recognizer
 from emostore.errors import EmostoreError
+from emostore.services.worker import Worker
 from emostore.store import migrate
 from emostore.store.session import Store, create_store
 from emostore.ui.text import _, explain
@@ -27,6 +28,14 @@ def open_store() -> Store:
     store = create_store(settings().resolved_database_url)
     migrate.upgrade(store)
     return store
+
+
+@st.cache_resource(show_spinner=False)
+def start_worker() -> Worker:
+    """The one worker of this process; what an earlier one left behind goes on at once."""
+    worker = Worker(open_store(), settings(), load_model)
+    worker.start()
+    return worker
 
 
 def load_model() -> Recognizer:

@@ -40,34 +40,36 @@ def choose() -> None:
 
 def sentence(view: reports.ClipView) -> None:
     """What the voice sounds like, in one sentence, and who says so."""
+    finding(view, heading="##### ")
+    analysis = view.newest
+    with st.container(horizontal=True):
+        st.badge(role(view.role), icon=":material/person:", color="gray")
+        if analysis is not None:
+            st.badge(f"{analysis.model} · {analysis.revision[:8]}", icon=":material/neurology:", color="gray")
+
+
+def finding(view: reports.ClipView, heading: str = "") -> None:
+    """What the newest analysis found, or why it found nothing."""
     analysis = view.newest
     if analysis is None:
         st.warning(_("This clip has not been analysed yet."))
-        return
-    if analysis.scores:
-        st.markdown(f"##### {explain(headline(analysis.scores))}")
+    elif analysis.scores:
+        st.markdown(heading + explain(headline(analysis.scores)))
     elif analysis.no_speech_reason:
         st.warning(explain(no_speech_sentence(analysis.no_speech_reason)), icon=":material/voice_selection_off:")
-    with st.container(horizontal=True):
-        st.badge(role(view.role), icon=":material/person:", color="gray")
-        st.badge(f"{analysis.model} · {analysis.revision[:8]}", icon=":material/neurology:", color="gray")
 
 
-def chart(view: reports.ClipView) -> None:
+def chart(view: reports.ClipView, key: str = "clip") -> None:
     """The nine scores, and which of them the model cannot give."""
     analysis = view.newest
     if analysis is None or analysis.scores is None:
         return
     name = PurePath(view.file_name).stem
-    distribution(analysis.scores, key="clip", file_name=name, missing=analysis.missing)
+    distribution(analysis.scores, key=key, file_name=name, missing=analysis.missing)
     if analysis.missing:
         names = ", ".join(emotion(missing) for missing in analysis.missing)
         st.caption(
-            _(
-                "{model} cannot give: {names}. They are not measured, not zero.",
-                model=analysis.model,
-                names=names,
-            )
+            _("{model} cannot give {names}. They are not measured, not zero.", model=analysis.model, names=names)
         )
 
 

@@ -6,12 +6,15 @@ import streamlit as st
 
 from emostore.ui.text import _
 
+HOME_PAGE = "pages/home.py"
 CLIP_PAGE = "pages/clip.py"
+HISTORY_PAGE = "pages/history.py"
+SETTINGS_PAGE = "pages/settings.py"
 UPLOAD_PAGE = "pages/upload.py"
 
 
 def clip(clip_id: int, *, label: str | None = None) -> None:
-    """A link to a clip's page."""
+    """A link to a clip's page. `label` is Markdown: names in it are escaped by the caller."""
     st.page_link(
         CLIP_PAGE, label=label or _("Open the clip"), icon=":material/graphic_eq:", query_params={"id": str(clip_id)}
     )

@@ -62,11 +62,23 @@ def _navigation() -> Page:
     return st.navigation(
         [
             st.Page(
+                links.HOME_PAGE,
+                title=_("Home"),
+                icon=":material/home:",
+                help=_("How much there is, what is under way, and where to begin."),
+                default=True,
+            ),
+            st.Page(
                 links.UPLOAD_PAGE,
                 title=_("Upload"),
                 icon=":material/upload_file:",
                 help=_("Analyse recordings: the nine scores of every voice in them."),
-                default=True,
+            ),
+            st.Page(
+                links.HISTORY_PAGE,
+                title=_("History"),
+                icon=":material/history:",
+                help=_("Every clip, filtered by agent, session, day, emotion or model."),
             ),
             st.Page(
                 links.CLIP_PAGE,

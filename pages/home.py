@@ -1,0 +1,24 @@
+"""Home: how much there is, what is under way, and where to begin."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from emostore import access
+from emostore.ui import examples, overview, shell
+from emostore.ui.text import _
+
+shell.through_home()
+access.require("read")
+st.title(_("Overview"), anchor=False)
+if overview.anything():
+    overview.counts()
+    overview.under_way()
+    overview.newest()
+    how_to = _("How to read a distribution")
+    with st.expander(how_to, icon=":material/school:", on_change="rerun", key="examples") as box:
+        if box.open:
+            examples.reference_cases()
+else:
+    overview.first_steps()
+    examples.reference_cases()
