@@ -12,9 +12,10 @@ import typer
 from emostore.config import Settings, settings
 from emostore.engine import registry
 from emostore.errors import EmostoreError, MetadataError
-from emostore.services import output
+from emostore.services import downloads, output
 from emostore.services.analysis import Analyser, Source, Status
 from emostore.services.descriptions import Description, parse_roles, parse_time
+from emostore.services.downloads import text
 from emostore.store import migrate, reports
 from emostore.store.session import Store, create_store
 
@@ -88,6 +89,26 @@ def list_models(as_json: AsJson = False) -> None:
             typer.echo(output.model_as_json(listing) if as_json else output.model_as_text(listing))
     except EmostoreError as error:
         _fail(error)
+
+
+@models.command("pull")
+def pull_model(
+    source: Annotated[
+        downloads.Source, typer.Option("--from", help="Where from; auto takes the first that answers.")
+    ] = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Download Emotion2Vec+ Large, or continue doing so. Ctrl-C stops; what has arrived is kept."""
+    try:
+        planned = downloads.plan(settings(), source)
+        typer.echo(text.plan_as_text(planned), err=True)
+        folder = downloads.download(planned, progress=text.progress_line(sys.stderr))
+    except EmostoreError as error:
+        _fail(error)
+    except KeyboardInterrupt:
+        typer.echo("\nStopped. What has arrived is kept; run the command again to continue.", err=True)
+        raise typer.Exit(130) from None
+    typer.echo(text.installed_as_json(folder) if as_json else text.installed_as_text(folder))
 
 
 @database.command()
