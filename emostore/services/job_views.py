@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -172,22 +172,19 @@ def sentence_as_json(sentence: Explained) -> dict[str, Any]:
 
 
 def description_as_json(description: Description) -> dict[str, Any]:
-    """A description as it lies in a row."""
-    moment = description.happened_at
-    return {
-        "agent": description.agent,
-        "team": description.team,
-        "session": description.session,
-        "happened_at": moment.isoformat() if moment else None,
-        "roles": list(description.roles),
-    }
+    """A description as it lies in a row; what is not known is left out."""
+    values = {each.name: getattr(description, each.name) for each in fields(description)}
+    values["happened_at"] = description.happened_at.isoformat() if description.happened_at else None
+    values["roles"] = list(description.roles)
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def description_from_json(values: Mapping[str, Any]) -> Description:
     """The description that `description_as_json` wrote."""
-    moment = values["happened_at"]
-    happened_at = datetime.fromisoformat(moment) if moment else None
-    return Description(values["agent"], values["team"], values["session"], happened_at, tuple(values["roles"]))
+    given = {**values, "roles": tuple(values["roles"])}
+    if "happened_at" in given:
+        given["happened_at"] = datetime.fromisoformat(given["happened_at"])
+    return Description(**given)
 
 
 def _sentence(values: Mapping[str, Any] | None) -> Sentence | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ LEASE_S = 30.0  # an item whose worker was silent for so long may be taken by an
 RENEW_S = 5.0
 POLL_S = 1.0  # how soon work that another process was given is noticed at first …
 IDLE_POLL_S = 5.0  # … and after a while without any
+_TIDY_S = 3600.0  # files that a dead process left are looked for at the start and then so often
 _LONGEST_PAUSE_S = 60.0  # after errors of the queue itself
 
 _KILLER = Sentence(
@@ -105,14 +107,14 @@ class Worker:
         return True
 
     def _work(self) -> None:
-        pause_s, errors = POLL_S, 0
-        tidied = False
+        pause_s, errors, tidied_at = POLL_S, 0, float("-inf")
         while not self._stopping.is_set():
             self._bell.clear()  # before looking, so that what comes while we look rings again
             try:
-                if not tidied:
-                    self._tidy()
-                    tidied = True
+                if time.monotonic() - tidied_at > _TIDY_S:
+                    tidied_at = time.monotonic()
+                    staging.remove_left_over(self._store, self._settings)
+                    staging.sweep(self._store, self._settings)
                 if self.run_once():
                     pause_s, errors = POLL_S, 0
                     continue
@@ -144,10 +146,6 @@ class Worker:
         count = job_claims.release(self._store, gone, MAX_ATTEMPTS, sentence_as_json(_KILLER))
         if count:
             log.warning("Took over %s items whose workers are gone", count)
-
-    def _tidy(self) -> None:
-        staging.remove_left_over(self._store, self._settings)
-        staging.sweep(self._store, self._settings)
 
     def _give_back(self) -> None:
         self._stopping.set()

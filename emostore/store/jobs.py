@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, bindparam, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -23,6 +23,16 @@ from emostore.store.session import Store
 
 OPEN: tuple[State, ...] = ("waiting", "running")
 HAS_SOURCE = or_(JobItem.staged_path.is_not(None), JobItem.clip_id.is_not(None))
+
+_AFRESH: dict[str, Any] = {
+    "state": "waiting",
+    "attempts": 0,
+    "not_before": None,
+    "error": None,
+    "results": None,
+    "finished_at": None,
+    "took_s": None,
+}
 
 
 def add(store: Store, kind: Kind, created_by: str, description: Json, items: Sequence[NewItem]) -> int:
@@ -63,27 +73,18 @@ def cancel_item(store: Store, item_id: int) -> bool:
 def retry(store: Store, *, item_id: int | None = None, job_id: int | None = None) -> int:
     """Queue a failed item, or all those of a job, again from the start; how many that were."""
     which = JobItem.id == item_id if item_id is not None else JobItem.job_id == job_id
+    failed = select(JobItem.id, JobItem.job_id).where(which, JobItem.state == "failed", HAS_SOURCE)
     with store.transaction() as session:
-        again = (
-            update(JobItem)
-            .where(which, JobItem.state == "failed", HAS_SOURCE)
-            .values(
-                state="waiting",
-                turn=_turn_now(session) + JobItem.position,
-                attempts=0,
-                not_before=None,
-                error=None,
-                results=None,
-                queued_at=JobItem.queued_at,
-                finished_at=None,
-                took_s=None,
-            )
-            .returning(JobItem.job_id)
-        )
-        changed = session.scalars(again, execution_options={"synchronize_session": False}).all()
-        if changed:  # it is open again, so it is shown again
-            session.execute(update(Job).where(Job.id.in_(set(changed))).values(cleared_at=None, cancelled_at=None))
-    return len(changed)
+        found = session.execute(failed.order_by(JobItem.position).with_for_update()).all()
+        if not found:
+            return 0
+        turn, items = _turn_now(session), bulk.table(JobItem)
+        # Each gets its own turn, as in a new job, so that many of them do not stand before everybody else.
+        again = items.update().where(items.c.id == bindparam("item")).values(**_AFRESH, turn=bindparam("its_turn"))
+        session.execute(again, [{"item": row.id, "its_turn": turn + at} for at, row in enumerate(found)])
+        reopened = update(Job).where(Job.id.in_({row.job_id for row in found}))  # so it is shown again
+        session.execute(reopened.values(cleared_at=None, cancelled_at=None))
+    return len(found)
 
 
 def clear_finished(store: Store) -> int:
@@ -104,7 +105,7 @@ def left_over(store: Store, limit: int) -> dict[int, str]:
     )
     found = select(JobItem.id, JobItem.staged_path).join(Job).where(JobItem.staged_path.is_not(None), needless)
     with store.reading() as session:
-        return {identifier: str(path) for identifier, path in session.execute(found.limit(limit))}
+        return {identifier: str(path) for identifier, path in session.execute(found.order_by(JobItem.id).limit(limit))}
 
 
 def forget_staged(store: Store, item_ids: Iterable[int]) -> None:

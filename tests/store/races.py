@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from emostore.store import clips, migrate
+from emostore.store import clips, job_claims, migrate
 from emostore.store.session import create_store
 from tests.store.samples import analysis
 
@@ -31,3 +31,20 @@ def upgrade_together(url: str, barrier: Any, answers: Any) -> None:
     except BaseException as error:
         answers.put(repr(error))
         raise
+
+
+def claim_together(url: str, worker: str, barrier: Any, answers: Any) -> None:
+    """Claim and finish items at the same time as the other processes, until there are none; answer which."""
+    store = create_store(url)
+    barrier.wait()
+    taken = []
+    try:
+        while item := job_claims.claim(store, worker, 60.0):
+            taken.append(item.id)
+            job_claims.finish(store, item.id, worker, [], 0.0)
+        answers.put(taken)
+    except BaseException as error:
+        answers.put(repr(error))
+        raise
+    finally:
+        store.close()
