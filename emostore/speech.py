@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -227,7 +228,9 @@ def _voice_activity() -> VoiceActivity:
     folder = Path(package.origin).parent if package and package.origin else Path("silero_vad")
     path = folder / "data" / "silero_vad.jit"
     try:
-        model = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # torch would rather have another format
+            model = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
         weights = {name.removeprefix("_model."): value.numpy() for name, value in model.state_dict().items()}
         return VoiceActivity(weights)
     except (OSError, ValueError, RuntimeError, KeyError) as error:

@@ -24,6 +24,8 @@ BUFFER_SIZE = 1 << 17  # bytes; FFmpeg's reads, so that Python is entered rarely
 PROBE_BYTES = 5_000_000  # how much of a file FFmpeg may read to find its streams
 PROBE_US = 10_000_000  # microseconds of sound likewise
 
+MIN_TEXT_BYTES = 16  # of printable characters, before a file is called text
+
 # Everything PyAV and FFmpeg raise on bad bytes; `FFmpegError` alone would miss what is raised while
 # metadata is read (UnicodeDecodeError), where a stream is missing (IndexError) or formats disagree.
 DECODING_ERRORS = (av.FFmpegError, OSError, ValueError, EOFError, LookupError, RuntimeError, MemoryError)
@@ -118,6 +120,7 @@ def open_container(path: Path, name: str, limits: Limits) -> Iterator[InputConta
     AudioError : the file cannot be read, is empty or over the byte limit, or is no sound or video file
     """
     with _open_regular(path, name, limits) as file:
+        _refuse_known_kinds(file, name)
         try:
             container = av.open(
                 BoundedReader(file, name, limits.max_bytes),
@@ -171,14 +174,19 @@ def _unreadable(name: str, error: Exception) -> AudioError:
     return AudioError("{name} could not be read: {found}. Check the file and its permissions.", name=name, found=reason)
 
 
-def _not_a_recording(file: BinaryIO, name: str) -> AudioError:
-    """The sentence for bytes that FFmpeg does not take, by what they begin with."""
+def _refuse_known_kinds(file: BinaryIO, name: str) -> None:
+    head = file.read(16)
     file.seek(0)
-    head = file.read(1024)
     for magic, message in _KINDS_OF_FILE:
         if head.startswith(magic):
-            return AudioError(message, name=name)
-    if head and not set(head) - set(range(32, 127)) - set(b"\t\r\n\f"):
+            raise AudioError(message, name=name)
+
+
+def _not_a_recording(file: BinaryIO, name: str) -> AudioError:
+    """The sentence for bytes that FFmpeg does not take."""
+    file.seek(0)
+    head = file.read(1024)
+    if len(head) >= MIN_TEXT_BYTES and not set(head) - set(range(32, 127)) - set(b"\t\r\n\f"):
         return AudioError("{name} is a text file, not a recording. Choose an audio or video file.", name=name)
     size = os.fstat(file.fileno()).st_size
     return AudioError(

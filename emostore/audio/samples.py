@@ -26,6 +26,7 @@ MAX_MAGNITUDE = 2.0**31
 # −95 dB is below the noise of 16 bits. swr also keeps its state between blocks, so that a stream gives
 # bit for bit what the whole file gives; torchaudio would need overlaps, and torch. soxr is not
 # compiled into PyAV's FFmpeg.
+MIN_FLUSH = 1_000  # samples: more than half of the filter at any rate
 SWR_OPTIONS = {"filter_size": "64", "cutoff": "0.97"}
 
 
@@ -60,7 +61,7 @@ class Resampler:
 
     def __init__(self, rate: int, channels: int) -> None:
         self.rate, self.channels = rate, channels
-        self._pushed = False
+        self._taken = self._given = 0  # samples of a channel
         count = 0 if rate == SAMPLE_RATE else channels
         self._resamplers = [
             av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE, options=SWR_OPTIONS) for _ in range(count)
@@ -70,19 +71,26 @@ class Resampler:
         """Take float32 (channels, n) at `rate`; give what is ready of it, (channels, m) at 16 kHz."""
         if not self._resamplers:
             return block
-        self._pushed = True
+        self._taken += block.shape[1]
+        ready = self._pushed(block)
+        self._given += ready.shape[1]
+        return ready
+
+    def flush(self) -> FloatArray:
+        """The rest, (channels, m) at 16 kHz; in all, the duration that was pushed, to the nearest sample."""
+        if not self._taken:
+            return np.empty((self.channels, 0), np.float32)
+        # The filter runs out into silence: by itself swr gives nothing of what is shorter than its filter.
+        rest = self._pushed(np.zeros((self.channels, max(self.rate // 10, MIN_FLUSH)), np.float32))
+        return rest[:, : max(0, round(self._taken * SAMPLE_RATE / self.rate) - self._given)]
+
+    def _pushed(self, block: FloatArray) -> FloatArray:
         outputs = []
         for resampler, samples in zip(self._resamplers, block, strict=True):
             frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples)[None], format="flt", layout="mono")
             frame.sample_rate = self.rate
             outputs.append(_joined(resampler.resample(frame)))
         return np.stack(outputs)
-
-    def flush(self) -> FloatArray:
-        """The rest, (channels, m) at 16 kHz."""
-        if not self._pushed:
-            return np.empty((self.channels, 0), np.float32)
-        return np.stack([_joined(resampler.resample(None)) for resampler in self._resamplers])
 
 
 def _joined(frames: list[av.AudioFrame]) -> FloatArray:
