@@ -58,6 +58,7 @@ def analyze(
             happened_at=parse_time(happened_at, config.time_zone) if happened_at else None,
             roles=parse_roles(role),
         )
+        description.check()
         analyser = Analyser(_store(config), config, registry.load_recognizer(config))
         failed = False
         for result in analyser.analyse(_sources(paths), description):

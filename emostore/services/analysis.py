@@ -181,6 +181,9 @@ class Analyser:
             happened_at=happened_at,
             happened_at_source=known_from,
             media_path=self.keep(source.path, sha256, self.settings.data_dir),
+            scenario=description.scenario,
+            domain=description.domain,
+            language=description.language,
             notes=tuple(records.Note(note.message, note.params) for note in decoded.notes),
         )
 
@@ -261,7 +264,7 @@ def _when(
 ) -> tuple[datetime, records.HappenedAtSource]:
     """When a recording happened, and how that is known; the time of the upload is only a guess."""
     if description.happened_at:
-        return description.happened_at, "given"
+        return description.happened_at, description.happened_at_source
     if info.recorded_at:
         return info.recorded_at, "metadata"
     return uploaded_at, "upload"

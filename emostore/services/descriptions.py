@@ -1,36 +1,84 @@
-"""What a person says of a recording before it is analysed."""
+"""What is known of a recording before it is analysed: said by a person, a list beside it, or its name."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import cast, get_args
+from typing import Literal, TypeVar, cast, get_args
 from zoneinfo import ZoneInfo
 
 from emostore.errors import MetadataError
-from emostore.store.records import Role
+from emostore.store.names import clean, clean_language
+from emostore.store.records import Domain, Role, Scenario
 
-__all__ = ["ROLES", "Description", "Role", "parse_roles", "parse_time"]
+T = TypeVar("T")
+
+__all__ = [
+    "DOMAINS",
+    "ROLES",
+    "SCENARIOS",
+    "Description",
+    "Domain",
+    "Role",
+    "Scenario",
+    "merge",
+    "parse_domain",
+    "parse_roles",
+    "parse_scenario",
+    "parse_time",
+]
 
 ROLES: tuple[Role, ...] = get_args(Role)
+SCENARIOS: tuple[Scenario, ...] = get_args(Scenario)
+DOMAINS: tuple[Domain, ...] = get_args(Domain)
+NO_ROLES: tuple[Role, ...] = ("unknown",)
+
+# The words that lists and names may use for ours, in lower case.
+_ROLE_WORDS: dict[Role, str] = {
+    "agent": "agent, 坐席, 客服, 教师, 老师",
+    "customer": "customer, 客户, 顾客, 学生",
+    "mixed": "mixed, 混合",
+    "unknown": "unknown, 未知",
+}
+_SCENARIO_WORDS: dict[Scenario, str] = {
+    "customer_service": "customer_service, customer service, customer-service, 客服, 客户服务",
+    "teaching": "teaching, 教学",
+    "business": "business, 商务",
+    "general": "general, 通用, 一般",
+}
+_DOMAIN_WORDS: dict[Domain, str] = {
+    "phone": "phone, 电话",
+    "headset": "headset, 耳机, 耳麦",
+    "room": "room, 房间, 会议室",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """Who speaks in a recording and when it happened; what is not known stays None.
+    """Who speaks in a recording, when it happened and what it was; what is not known stays None.
 
     `roles` names the voice of each channel in order; a single one holds for every channel.
+    `happened_at_source` tells whether a person (or a list) said when, or the file's name.
     """
 
     agent: str | None = None
     team: str | None = None
     session: str | None = None
     happened_at: datetime | None = None
-    roles: tuple[Role, ...] = ("unknown",)
+    roles: tuple[Role, ...] = NO_ROLES
+    scenario: Scenario | None = None
+    domain: Domain | None = None
+    language: str | None = None
+    happened_at_source: Literal["given", "name"] = "given"
 
     def __post_init__(self) -> None:
         if self.happened_at is not None and self.happened_at.tzinfo is None:
             raise ValueError("happened_at must carry a time zone")
+        object.__setattr__(self, "language", clean_language(self.language))
+
+    def check(self) -> None:
+        """Raise `MetadataError` for a team without an agent, which is a question only when all sources are merged."""
         if self.team and not self.agent:
             raise MetadataError("The team {team} was given without an agent. Name the agent, too.", team=self.team)
 
@@ -41,15 +89,60 @@ class Description:
         return self.roles[channel] if channel < len(self.roles) else "unknown"
 
 
+def merge(*descriptions: Description | None) -> Description:
+    """One description from several, the first counting most: each fills only what those before left empty.
+
+    A team is taken only together with its agent, or from a source that names no other agent.
+    """
+    merged = Description()
+    for each in descriptions:
+        if each is None:
+            continue
+        empty = [f.name for f in fields(merged) if f.name != "happened_at_source" and not getattr(merged, f.name)]
+        if merged.agent and each.agent and each.agent != merged.agent:
+            empty = [name for name in empty if name != "team"]
+        found = {name: getattr(each, name) for name in empty}
+        if merged.happened_at is None:
+            found["happened_at_source"] = each.happened_at_source
+        if set(merged.roles) == {"unknown"}:
+            found["roles"] = each.roles
+        merged = replace(merged, **found)
+    return merged
+
+
 def parse_roles(text: str) -> tuple[Role, ...]:
     """Roles of the channels in order, as in "agent,customer". Raises `MetadataError`."""
-    roles = tuple(part.strip() for part in text.split(","))
-    for role in roles:
-        if role not in ROLES:
+    found = [(part, _meant(part, _ROLE_WORDS)) for part in map(clean, text.replace("，", ",").split(","))]
+    for part, role in found:
+        if role is None:
             raise MetadataError(
-                "{found} is not a role; a channel is one of {allowed}.", found=repr(role), allowed=", ".join(ROLES)
+                "{found} is not a role; a channel is one of {allowed}.",
+                found=repr(part[:50]),
+                allowed=", ".join(ROLES),
             )
-    return cast("tuple[Role, ...]", roles)
+    return cast("tuple[Role, ...]", tuple(role for _, role in found))
+
+
+def parse_scenario(text: str) -> Scenario:
+    """A scenario by its word, English or Chinese. Raises `MetadataError`."""
+    found = _meant(clean(text), _SCENARIO_WORDS)
+    if found is None:
+        raise MetadataError(
+            "{found} is not a scenario; it is one of {allowed}.",
+            found=repr(clean(text)[:50]),
+            allowed=", ".join(SCENARIOS),
+        )
+    return found
+
+
+def parse_domain(text: str) -> Domain:
+    """What a recording was made with, by its word, English or Chinese. Raises `MetadataError`."""
+    found = _meant(clean(text), _DOMAIN_WORDS)
+    if found is None:
+        raise MetadataError(
+            "{found} is not a domain; it is one of {allowed}.", found=repr(clean(text)[:50]), allowed=", ".join(DOMAINS)
+        )
+    return found
 
 
 def parse_time(text: str, time_zone: str) -> datetime:
@@ -61,3 +154,7 @@ def parse_time(text: str, time_zone: str) -> datetime:
             "{found} is not a time. Write it like 2026-03-31 14:05 or 2026-03-31T14:05+08:00.", found=repr(text)
         ) from error
     return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(time_zone))
+
+
+def _meant(word: str, words: Mapping[T, str]) -> T | None:
+    return next((meaning for meaning, known in words.items() if word.lower() in known.split(", ")), None)

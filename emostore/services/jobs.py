@@ -82,7 +82,7 @@ def submit(
     if not files:
         raise MetadataError("There are no files to analyse. Choose at least one.")
     own = {index: _checked(each) for index, each in (per_file or {}).items()}
-    shared = _checked(description)
+    shared = _checked(description) if len(own) < len(files) else Description()
     new = [
         NewItem(
             file.name,
@@ -196,7 +196,8 @@ def _ring() -> None:
 
 
 def _checked(description: Description) -> Description:
-    """The description, after its names were found short enough: better now than once for every file."""
+    """The description, after it was found whole and its names short enough: better now than once a file."""
+    description.check()
     for what in ("agent", "team", "session"):
         clean_name(getattr(description, what), what)
     return description

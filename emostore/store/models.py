@@ -29,7 +29,11 @@ from emostore.store.types import EmbeddingVector, Logits, UtcDateTime, WindowLog
 NAME_LENGTH = 200  # characters of a name that a person gave
 
 ROLES = ("agent", "customer", "mixed", "unknown")
-HAPPENED_AT_SOURCES = ("given", "metadata", "upload")  # `upload` is a guess: the time of the upload
+HAPPENED_AT_SOURCES = ("given", "name", "metadata", "upload")  # `upload` is a guess: the time of the upload
+SCENARIOS = ("customer_service", "teaching", "business", "general")
+DOMAINS = ("phone", "headset", "room")
+MEDIA_KINDS = ("original", "opus")
+LANGUAGE_LENGTH = 35  # characters of a language tag, as RFC 5646 recommends
 STATUSES = ("analysed", "no_speech")
 NO_SPEECH_REASONS = ("silence", "no_speech", "too_short")
 GRANULARITIES = ("utterance",)
@@ -106,8 +110,8 @@ class RecordingSession(Base):
 class Recording(Base):
     """A file, known by the SHA-256 of its bytes.
 
-    `media_path` is where its audio is kept, relative to the data folder. `notes` lists what was lost
-    while it was decoded, each as `{"message": …, "params": {…}}`.
+    `media_path` is where its audio is kept, relative to the data folder, and `media_kind` as what. `notes`
+    lists what was lost while it was decoded, each as `{"message": …, "params": {…}}`.
     """
 
     __tablename__ = "recordings"
@@ -125,12 +129,20 @@ class Recording(Base):
     happened_at_source: Mapped[Word]
     media_path: Mapped[str | None] = mapped_column(Text)
     notes: Mapped[Json]
+    media_kind: Mapped[Word | None]
+    scenario: Mapped[Word | None]
+    domain: Mapped[Word | None]
+    language: Mapped[str | None] = mapped_column(String(LANGUAGE_LENGTH))
 
     __table_args__ = (
         CheckConstraint("length(sha256) = 64", name="sha256"),
         CheckConstraint("byte_count >= 0 AND duration_s >= 0", name="size"),
         CheckConstraint("sample_rate > 0 AND channel_count > 0", name="format"),
         _one_of("happened_at_source", HAPPENED_AT_SOURCES),
+        _one_of("media_kind", MEDIA_KINDS),
+        _one_of("scenario", SCENARIOS),
+        _one_of("domain", DOMAINS),
+        CheckConstraint("media_kind IS NULL OR media_path IS NOT NULL", name="media_whole"),
     )
 
 

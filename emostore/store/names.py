@@ -6,7 +6,7 @@ import unicodedata
 from pathlib import PurePosixPath
 
 from emostore.errors import MetadataError
-from emostore.store.models import NAME_LENGTH
+from emostore.store.models import LANGUAGE_LENGTH, NAME_LENGTH
 
 FILE_NAME_LENGTH = 1000  # characters; file systems allow 255 for each folder and the file
 # Embeddings, overrides and isolates reverse the text around them, so that a name can pass for another.
@@ -52,6 +52,23 @@ def clean_file_name(text: str) -> str:
     return name
 
 
+def clean_language(text: str | None) -> str | None:
+    """A language tag such as `zh`, `en-GB` or `zh-Hans-CN` in its usual case; None if nothing is left of it.
+
+    Only the shape is looked at (RFC 5646, without its registry). Raises `MetadataError` for another shape.
+    """
+    parts = clean(text or "").replace("_", "-").split("-")
+    if parts == [""]:
+        return None
+    tag = "-".join([parts[0].lower(), *map(_usual_case, parts[1:])])
+    whole = all(part.isascii() and part.isalnum() and len(part) <= 8 for part in parts)
+    if not whole or not 2 <= len(parts[0]) <= 3 or not parts[0].isalpha() or len(tag) > LANGUAGE_LENGTH:
+        raise MetadataError(
+            "{found} is not a language tag. Write one like zh, en or en-GB.", found=repr(clean(text or "")[:50])
+        )
+    return tag
+
+
 def session_key(name: str | None, sha256: str) -> str:
     """What makes two sessions one: the same name but for case, or the same single recording."""
     if name is None:
@@ -63,6 +80,13 @@ def stem(file_name: str) -> str:
     """The name of a session that stands for one file: the file's, without folder and ending."""
     last = PurePosixPath(file_name.replace("\\", "/"))
     return clean(last.stem)[:NAME_LENGTH].strip() or file_name[:NAME_LENGTH].strip()
+
+
+def _usual_case(part: str) -> str:
+    """A region in capitals, a script with one, everything else without."""
+    if part.isalpha() and len(part) in (2, 4):
+        return part.upper() if len(part) == 2 else part.capitalize()
+    return part.lower()
 
 
 def _is_control(char: str) -> bool:

@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 
 from emostore.emotions import EMOTIONS, EmotionScores
 from emostore.errors import MetadataError, StoreError
-from emostore.store.names import clean_file_name, clean_name
+from emostore.store.names import clean_file_name, clean_language, clean_name
 
 Role = Literal["agent", "customer", "mixed", "unknown"]
-HappenedAtSource = Literal["given", "metadata", "upload"]
+HappenedAtSource = Literal["given", "name", "metadata", "upload"]
+Scenario = Literal["customer_service", "teaching", "business", "general"]
+Domain = Literal["phone", "headset", "room"]
+MediaKind = Literal["original", "opus"]
 NoSpeechReason = Literal["silence", "no_speech", "too_short"]
 Granularity = Literal["utterance"]
 
@@ -50,6 +53,10 @@ class NewRecording:
     happened_at: datetime
     happened_at_source: HappenedAtSource
     media_path: str | None = None  # of the kept audio, relative to the data folder
+    media_kind: MediaKind | None = None
+    scenario: Scenario | None = None
+    domain: Domain | None = None
+    language: str | None = None  # a tag such as zh or en-GB
     notes: tuple[Note, ...] = ()
 
     def __post_init__(self) -> None:
@@ -58,6 +65,7 @@ class NewRecording:
         _check_aware(self.uploaded_at)
         _check_aware(self.happened_at)
         object.__setattr__(self, "file_name", clean_file_name(self.file_name))
+        object.__setattr__(self, "language", clean_language(self.language))
 
 
 @dataclass(frozen=True, slots=True)

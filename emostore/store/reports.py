@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,22 +25,27 @@ from emostore.store.models import (
 from emostore.store.records import Note
 from emostore.store.session import Store
 from emostore.store.types import UtcDateTime
-from emostore.store.views import AnalysisView, ClipCursor, ClipPage, ClipRow, ClipView, StoredWindows
+from emostore.store.views import AnalysisView, ClipCursor, ClipPage, ClipRow, ClipView, Counts, StoredWindows
 
 __all__ = [
+    "SCORES",
     "AnalysisView",
     "ClipCursor",
     "ClipPage",
     "ClipRow",
     "ClipView",
+    "Counts",
     "StoredWindows",
+    "clip_rows",
     "clip_view",
     "count_clips",
+    "counts",
     "latest_clips",
+    "named_columns",
     "window_logits",
 ]
 
-_SCORES: tuple[InstrumentedAttribute[float], ...] = tuple(getattr(Score, name) for name in EMOTIONS)
+SCORES: tuple[InstrumentedAttribute[float], ...] = tuple(getattr(Score, name) for name in EMOTIONS)
 
 
 def clip_view(store: Store, clip_id: int) -> ClipView | None:
@@ -79,10 +85,26 @@ def latest_clips(store: Store, limit: int = 50, before: ClipCursor | None = None
     return ClipPage(rows, ClipCursor(rows[-1].happened_at, rows[-1].clip_id) if more else None)
 
 
+def clip_rows(store: Store, clip_ids: Sequence[int]) -> dict[int, ClipRow]:
+    """The clips with these ids, by id; those that are not there (any more) are left out."""
+    clip = aliased(Clip, select(Clip).where(Clip.id.in_(clip_ids)).subquery())
+    with store.reading() as session:
+        return {row.clip_id: _clip_row(row) for row in session.execute(_row_statement(clip))}
+
+
 def count_clips(store: Store) -> int:
     """How many clips are stored."""
     with store.reading() as session:
         return session.scalar(select(func.count()).select_from(Clip)) or 0
+
+
+def counts(store: Store) -> Counts:
+    """How much is stored, in one statement."""
+    models = {"recordings": Recording, "clips": Clip, "agents": Agent, "sessions": RecordingSession}
+    numbers = [select(func.count()).select_from(model).scalar_subquery().label(name) for name, model in models.items()]
+    speech = select(func.coalesce(func.sum(Clip.speech_s), 0.0)).scalar_subquery().label("speech_s")
+    with store.reading() as session:
+        return Counts(**session.execute(select(*numbers, speech)).one()._mapping)
 
 
 def window_logits(store: Store, analysis_id: int) -> StoredWindows | None:
@@ -107,6 +129,7 @@ def _clip_statement() -> Select[*tuple[Any, ...]]:
             *(Recording.sha256, Recording.file_name, Recording.byte_count, Recording.sample_rate),
             *(Recording.channel_count, Recording.container, Recording.codec, Recording.uploaded_at),
             *(Recording.happened_at, Recording.happened_at_source, Recording.media_path, Recording.notes),
+            *(Recording.media_kind, Recording.scenario, Recording.domain, Recording.language),
         )
         .join(Recording, Clip.recording_id == Recording.id)
         .join(RecordingSession, Clip.session_id == RecordingSession.id)
@@ -126,7 +149,7 @@ def _analysis_statement() -> Select[*tuple[Any, ...]]:
             Calibration.version.label("calibration_version"),
             func.coalesce(Analysis.window_count, 0).label("window_count"),
             *(Analysis.window_hop_s, Analysis.window_length_s, Analysis.analysed_at, Analysis.compute_s),
-            *_SCORES,
+            *SCORES,
         )
         .join(ModelRevision, Analysis.model_revision_id == ModelRevision.id)
         .join(ActiveCalibration, ActiveCalibration.model_revision_id == ModelRevision.id)
@@ -154,7 +177,7 @@ def _row_statement(clip: type[Clip]) -> Select[*tuple[Any, ...]]:
             Analysis.id.label("analysis_id"),
             ModelRevision.name.label("model"),
             *(ModelRevision.revision, Analysis.status, Analysis.no_speech_reason),
-            *_SCORES,
+            *SCORES,
         )
         .select_from(clip)
         .join(Recording, clip.recording_id == Recording.id)
@@ -171,15 +194,15 @@ def _row_statement(clip: type[Clip]) -> Select[*tuple[Any, ...]]:
 
 
 def _clip_row(row: Row[*tuple[Any, ...]]) -> ClipRow:
-    return ClipRow(**_with_scores(row))
+    return ClipRow(**named_columns(row))
 
 
 def _analysis_view(row: Row[*tuple[Any, ...]]) -> AnalysisView:
-    columns = _with_scores(row)
+    columns = named_columns(row)
     return AnalysisView(**{**columns, "classes": tuple(columns["classes"])})
 
 
-def _with_scores(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
+def named_columns(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
     """The columns by name, the nine scores as one distribution (None where there is no row of scores)."""
     columns = dict(row._mapping)
     vector = tuple(columns.pop(name) for name in EMOTIONS)

@@ -68,6 +68,10 @@ class ClipView:
     happened_at: datetime
     happened_at_source: str
     media_path: str | None
+    media_kind: str | None
+    scenario: str | None
+    domain: str | None
+    language: str | None
     notes: tuple[Note, ...]
     siblings: tuple[tuple[int, int], ...]  # (channel, clip id) of every stored channel of the recording, this one too
     analyses: tuple[AnalysisView, ...]
@@ -110,11 +114,57 @@ class ClipRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """How much is stored. `speech_s` is what was heard in the clips, in seconds."""
+
+    recordings: int
+    clips: int
+    agents: int
+    sessions: int
+    speech_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class ClipPage:
     """Clips, the latest first, and where the next page goes on (None: this is the last)."""
 
     rows: tuple[ClipRow, ...]
     next: ClipCursor | None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRow(ClipRow):
+    """A row of the history: beside the clip's own fields, what its call was."""
+
+    team: str | None
+    scenario: str | None
+    domain: str | None
+    language: str | None
+    media_kind: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """Clips, the latest first, and where the pages on both sides go on (None: there is none).
+
+    `count` is exact unless there are `more`.
+    """
+
+    rows: tuple[HistoryRow, ...]
+    next: ClipCursor | None
+    previous: ClipCursor | None
+    count: int
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryOptions:
+    """Names to filter by; sessions with their ids, the newest first; models as (name, revision)."""
+
+    agents: tuple[str, ...]
+    teams: tuple[str, ...]
+    sessions: tuple[tuple[int, str], ...]
+    models: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
