@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from emostore.emotions import Emotion
+from emostore.errors import EmostoreError
 
 LANGUAGES = {"en": "English", "zh": "中文"}
 DOMAIN = "emostore"
@@ -61,11 +62,15 @@ class Sentence:
 
 def explain(sentence: Explained, language: str) -> str:
     """The sentence in `language`, its fields filled in; an `Emotion` among them is named in it."""
-    params = {
-        key: emotion_name(value, language).lower() if isinstance(value, Emotion) else value
-        for key, value in sentence.params.items()
-    }
+    params = {key: _in_language(value, language) for key, value in sentence.params.items()}
     return translator(language).gettext(sentence.message).format(**params)
+
+
+def _in_language(value: Any, language: str) -> Any:
+    """A field's value; sentences and emotions among them are put into the language, too."""
+    if isinstance(value, Emotion):
+        return emotion_name(value, language).lower()
+    return explain(value, language) if isinstance(value, (Sentence, EmostoreError)) else value
 
 
 def emotion_name(emotion: Emotion, language: str) -> str:

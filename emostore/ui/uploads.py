@@ -8,7 +8,6 @@ from typing import BinaryIO, Literal, cast
 from zoneinfo import ZoneInfo
 
 import streamlit as st
-from streamlit.typing import UploadedFile
 
 from emostore.config import settings
 from emostore.errors import EmostoreError
@@ -45,10 +44,7 @@ def _choose(source: str, number: int) -> Sequence[tuple[str, BinaryIO]]:
         name = _("Recording {moment}", moment=f"{_now():%Y-%m-%d %H.%M.%S}") + ".wav"
         return [(name, cast(BinaryIO, spoken))] if spoken else []
     several: Literal["directory", True] = "directory" if source == "folder" else True
-    files = cast(
-        "list[UploadedFile]",
-        st.file_uploader(_("Recordings"), accept_multiple_files=several, key=f"{source}_{number}"),
-    )
+    files = st.file_uploader(_("Recordings"), accept_multiple_files=several, key=f"{source}_{number}")
     return [(file.name, cast(BinaryIO, file)) for file in files]
 
 

@@ -59,7 +59,7 @@ def test_a_clip_opens_with_a_sentence_then_its_chart_and_what_is_known(app: AppT
     assert at.title[0].value == "call\\.wav"
     assert "mostly angry (60.5 %)" in text(at)
     assert len(at.get("vega_lite_chart")) == 1
-    about = at.table[0].value.to_string()
+    about = "\n".join(table.value.to_string() for table in at.table)
     for part in ("Ana", "Case 7", "1:15", "a guess: the time of the upload", "8,000 Hz", "31 Mar 2026"):
         assert part in about
     assert "six cannot give Other, Surprised, Unknown" in text(at)

@@ -29,17 +29,17 @@ def upload(page: Page, *paths: Path) -> None:
 def test_clips_are_analysed_survive_a_restart_and_are_known_again(app: App, page: Page) -> None:
     assert AUDIO is not None
     angry, sad = AUDIO / "clips" / "ANG.wav", AUDIO / "clips" / "SAD.wav"
-    page.goto(app.url)
+    page.goto(f"{app.url}/upload")
     settled(page)
     upload(page, angry, sad)
-    expect(page.locator(".st-key-result_1")).to_be_visible()
-    settled(page)
-    for number, name in enumerate(("ANG", "SAD")):
-        card = page.locator(f".st-key-result_{number}")
-        expect(card).to_contain_text(f"{name}.wav")
-        expect(card.locator(".vega-embed svg, .vega-embed canvas").first).to_be_visible()
-    labels = page.locator(".st-key-result_1 .vega-embed svg text").all_inner_texts()
-    assert len([label for label in labels if re.fullmatch(r"[01]\.\d{3}", label)]) == 6
+    cards = page.locator('[class*="st-key-result_"]')
+    expect(cards).to_have_count(2)
+    for name in ("ANG.wav", "SAD.wav"):
+        card = cards.filter(has_text=name)
+        expect(card.locator(".vega-embed svg")).to_be_visible()
+        labels = card.locator(".vega-embed svg text").all_text_contents()
+        # Three of the nine cannot be given by the bundled model, and are not drawn as zero.
+        assert len([label for label in labels if re.fullmatch(r"[01]\.\d{3}", label)]) == 6
 
     app.kill()
     app.start()
@@ -52,25 +52,25 @@ def test_clips_are_analysed_survive_a_restart_and_are_known_again(app: App, page
     expect(page.locator("audio")).to_have_count(1)
     expect(page).to_have_url(re.compile(r"clip\?.*id=\d+"))
 
-    page.goto(app.url)
+    page.goto(f"{app.url}/upload")
     settled(page)
     upload(page, sad)
-    expect(page.locator(".st-key-result_0")).to_contain_text("stored already")
+    expect(page.get_by_text("These bytes are stored already")).to_be_visible()
 
 
 @needs_audio
 def test_a_broken_file_is_explained_beside_the_good_one(app: App, page: Page) -> None:
     assert AUDIO is not None
-    page.goto(app.url)
+    page.goto(f"{app.url}/upload")
     settled(page)
     upload(page, AUDIO / "odd" / "tinytag__incomplete.mp3", AUDIO / "clips" / "SAD.wav")
-    expect(page.locator(".st-key-result_0")).to_contain_text("tinytag__incomplete.mp3 (3 bytes)")
-    expect(page.locator(".st-key-result_1 .vega-embed").first).to_be_visible()
+    expect(page.locator('[class*="st-key-failed_"]')).to_contain_text("tinytag__incomplete.mp3 (3 bytes)")
+    expect(page.locator('[class*="st-key-result_"] .vega-embed').first).to_be_visible()
     expect(page.get_by_text("Traceback")).to_have_count(0)
 
 
 def test_the_interface_speaks_chinese_and_the_link_remembers_it(app: App, page: Page, context: BrowserContext) -> None:
-    page.goto(app.url)
+    page.goto(f"{app.url}/upload")
     settled(page)
     page.get_by_text("中文", exact=True).click()
     expect(page.get_by_role("heading", name="上传")).to_be_visible()
@@ -83,7 +83,7 @@ def test_the_interface_speaks_chinese_and_the_link_remembers_it(app: App, page: 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_no_page_scrolls_sideways(app: App, page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
-    for path in ("", "clip"):
+    for path in ("", "upload", "history", "clip"):
         page.goto(f"{app.url}/{path}")
         settled(page)
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

@@ -86,6 +86,11 @@ def test_an_emotion_in_a_sentence_is_named_in_its_language() -> None:
     assert (i18n.explain(sentence, "en"), i18n.explain(sentence, "zh")) == ("angry!", "生气!")
 
 
+def test_a_sentence_inside_a_sentence_is_translated_with_it() -> None:
+    inner = AudioError("{name} is not a file. Choose a recording.", name="a.wav")
+    assert re.fullmatch(r"[^a-z]*a\.wav[^a-z]*!", i18n.explain(i18n.Sentence("{why}!", {"why": inner}), "zh"))
+
+
 @pytest.mark.parametrize(
     ("tag", "language"), [("zh-CN", "zh"), ("zh_TW", "zh"), ("en-GB", "en"), ("de", "en"), (None, "en"), ("", "en")]
 )
