@@ -147,7 +147,7 @@ def test_a_file_over_the_limit_is_refused_while_it_is_copied(config: Settings) -
 
     stream = Endless()
     small = config.model_copy(update={"max_file_bytes": 3_000_000})
-    with pytest.raises(AudioError, match="endless.wav has .* at most 3,000,000 are accepted"):
+    with pytest.raises(AudioError, match=r"endless\.wav has .* at most 3,000,000 are accepted"):
         jobs.stage(stream, "endless.wav", small)  # type: ignore[arg-type]
     assert stream.given < 5_000_000
     assert staged(config) == []
@@ -175,6 +175,22 @@ def test_what_an_interrupted_upload_left_is_removed_after_a_day_and_what_waits_i
         os.utime(path, (time.time() - 2 * 86_400,) * 2)
     staging.sweep(store, config)
     assert staged(config) == sorted([waiting, fresh])
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["with second names", "without"])
+def test_the_audio_is_kept_without_a_copy_where_the_disk_can(
+    config: Settings, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(95, "Operation not supported")
+
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    upload = config.data_dir / jobs.stage(io.BytesIO(b"abc"), "a.wav", config).path
+    for _ in range(2):
+        kept = config.data_dir / staging.keep(upload, "ab" * 32, config.data_dir)
+        assert kept.read_bytes() == b"abc"
+        assert kept.samefile(upload) is links
 
 
 # Handing in
@@ -236,7 +252,8 @@ def test_files_are_analysed_with_what_was_said_of_them_and_their_copies_removed(
     assert [(item.state, item.attempts, item.error) for item in (first, second)] == [("done", 1, None)] * 2
     assert [item.results[0].status for item in (first, second)] == [Status.ANALYSED] * 2
     views = [reports.clip_view(store, item.clip_ids[0]) for item in (first, second)]
-    assert views[0] is not None and views[1] is not None
+    assert views[0] is not None
+    assert views[1] is not None
     assert (views[0].agent, views[0].file_name) == ("Ana", "0.2.wav")
     assert (views[1].agent, views[1].team, views[1].session_name, views[1].role) == (
         "Bob",
@@ -369,8 +386,11 @@ def test_a_worker_that_is_stopped_puts_its_item_back_and_another_one_does_it(
     first = workers(model)
     first.start()
     assert model.is_asked.wait(DEADLINE_S)
-    threading.Timer(0.05, model.may_answer.set).start()
-    first.stop(DEADLINE_S)
+    stopping = threading.Thread(target=first.stop)
+    stopping.start()
+    assert first._stopping.wait(DEADLINE_S)
+    model.may_answer.set()
+    stopping.join(DEADLINE_S)
     item = only_item(store, job_id)
     assert (item.state, item.attempts) == ("waiting", 0)
     assert reports.count_clips(store) == 0
@@ -395,10 +415,13 @@ def test_an_item_that_takes_longer_than_a_lease_is_kept_by_its_worker(
 def test_what_was_saved_by_a_try_that_did_not_come_to_say_so_is_new_all_the_same(
     store: Store, hand_in: Callable[..., int], workers: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def stop_here(*_: Any) -> bool:
+        raise RuntimeError("stopped here")
+
     job_id, model = hand_in(0.3), LoudnessModel()
     with monkeypatch.context() as patched:
-        patched.setattr(job_claims, "finish", Failing(KeyError("stopped here")).recognize)
-        with pytest.raises(TypeError):
+        patched.setattr(job_claims, "finish", stop_here)
+        with pytest.raises(RuntimeError, match="stopped here"):
             workers(model).run_once()
     assert (only_item(store, job_id).state, reports.count_clips(store)) == ("running", 1)
     with store.transaction() as session:
@@ -421,7 +444,8 @@ def test_the_rest_of_a_job_is_estimated_from_what_is_done(
     one.run_once()
     job = jobs.find(store, job_id)
     assert job is not None
-    assert job.bytes_per_s is not None and job.seconds_left is not None
+    assert job.bytes_per_s is not None
+    assert job.seconds_left is not None
     assert job.share_done == pytest.approx(0.5)
     assert job.seconds_left == pytest.approx(job.bytes_left / job.bytes_per_s)
 
