@@ -18,8 +18,8 @@ from emostore.engine.recognizer import FloatArray
 CEPSTRA = 12
 GROUP = 3  # neighbouring bands averaged into one broad band
 RANGE_DB = 45.0  # frames further below the loud speech count as silence
+MARGIN = 15  # frames kept before the first and after the last voiced one
 VOICED = 0.5  # normalised autocorrelation from which a frame counts as voiced
-_MODULATION_HZ = ((0.5, 2.0), (2.0, 4.0), (4.0, 8.0), (8.0, 16.0))
 
 Floats = NDArray[np.float64]
 
@@ -43,6 +43,7 @@ def feature_names() -> tuple[str, ...]:
 
 
 def _groups(rows: Frames) -> dict[str, Floats]:
+    rows = _spoken(rows)
     bands, level = _relative(rows.bands.astype(np.float64))
     active = _active(level)
     voiced = _at_least(rows.voicing, VOICED, active)
@@ -50,20 +51,31 @@ def _groups(rows: Frames) -> dict[str, Floats]:
     pitch = 12 * np.log2(np.maximum(rows.f0, 1.0).astype(np.float64) / 100)
     broad = bands.reshape(len(bands), -1, GROUP).mean(2)
     return {
-        "active": _statistics(contours[active]),
         "voiced": _statistics(contours[voiced]),
+        "spread": contours[active].std(0),
         "change": _changes(contours, active),
         "broad": _broad(broad, level, active, voiced),
         "pitch": _pitch(pitch, level, broad, voiced),
+        "melody": _melody(pitch, level, voiced),
         "rhythm": _rhythm(level, active, voiced),
-        "modulation": _modulation(np.column_stack([level, broad[:, ::2]])),
     }
+
+
+def _spoken(rows: Frames) -> Frames:
+    """The rows from the first to the last speech, so that silence around it does not count."""
+    _, level = _relative(rows.bands.astype(np.float64))
+    speech = np.flatnonzero(_active(level) & (rows.voicing >= VOICED))
+    if speech.size < 10:
+        return rows
+    span = slice(max(0, speech[0] - MARGIN), speech[-1] + 1 + MARGIN)
+    return Frames(rows.bands[span], rows.f0[span], rows.voicing[span])
 
 
 def _relative(bands: Floats) -> tuple[Floats, Floats]:
     """Bands and level in dB relative to the loud speech, cut at `RANGE_DB` below: (T, BANDS), (T,)."""
-    level = 10 * np.log10(np.mean(10 ** (bands / 10), axis=1))
-    loud = np.quantile(level, 0.95)
+    power = np.mean(10 ** (bands / 10), axis=1)
+    level = 10 * np.log10(power)
+    loud = power @ level / power.sum()  # the mean level of the energy: silence has no part in it
     return np.maximum(bands - loud, -RANGE_DB - 10), np.maximum(level - loud, -RANGE_DB)
 
 
@@ -181,19 +193,19 @@ def _rhythm(level: Floats, active: NDArray[np.bool_], voiced: NDArray[np.bool_])
     return np.asarray(values)
 
 
-def _modulation(contours: Floats) -> Floats:
-    """Share of slow and fast movement of each contour, in log: shape (contours * 4,)."""
-    size = 512
-    moved = contours - contours.mean(0)
-    step = size // 2
-    starts = range(0, max(1, len(moved) - step), step)
-    window = np.hanning(size)[:, None]
-    total = np.zeros((size // 2 + 1, contours.shape[1]))
-    for start in starts:
-        piece = moved[start : start + size]
-        piece = np.pad(piece, ((0, size - len(piece)), (0, 0)))
-        total += np.abs(np.fft.rfft(piece * window, axis=0)) ** 2
-    hz = np.arange(len(total)) * FRAMES_PER_S / size
-    parts = [total[(hz >= low) & (hz < high)].sum(0) for low, high in _MODULATION_HZ]
-    whole = np.sum(parts, axis=0) + 1e-6
-    return np.asarray(np.concatenate([np.log(part / whole + 1e-3) for part in parts]))
+def _melody(pitch: Floats, level: Floats, voiced: NDArray[np.bool_]) -> Floats:
+    """How the pitch moves within and between the voiced stretches, in semitones: shape (14,)."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], voiced, [False]]).astype(np.int8)))
+    runs = [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a >= 5]
+    if not runs:
+        return np.zeros(14)
+    span = [np.quantile(pitch[a:b], 0.9) - np.quantile(pitch[a:b], 0.1) for a, b in runs]
+    rate = [float(_slope(pitch[a:b, None], np.arange(b - a) / 10.0)[0]) for a, b in runs]
+    swell = [float(_slope(level[a:b, None], np.arange(b - a) / 10.0)[0]) for a, b in runs]
+    height = [float(np.median(pitch[a:b])) for a, b in runs]
+    loud = [float(level[a:b].max()) for a, b in runs]
+    leap = np.abs(np.diff(height)) if len(height) > 1 else np.zeros(1)
+    values = [np.mean(span), np.max(span), np.mean(rate), np.std(rate), np.mean(np.abs(rate)), np.mean(swell)]
+    values += [np.std(swell), np.std(height), np.mean(leap), np.max(leap), np.std(loud), height[-1] - height[0]]
+    values += [np.max(height) - np.median(height), float(_slope(np.array(height)[:, None], np.array(loud))[0])]
+    return np.asarray(values)
