@@ -77,7 +77,9 @@ class Recognizer(Protocol):
     """A model that can be asked for emotions; safe to call from several threads."""
 
     @property
-    def info(self) -> ModelInfo: ...
+    def info(self) -> ModelInfo:
+        """Which model this is."""
+        ...
 
     def recognize(self, waveforms: Sequence[FloatArray]) -> list[Recognition | EmostoreError]:
         """Recognise waveforms: float32, mono, 16 kHz, shape (samples,), at least `MIN_SAMPLES`.

@@ -36,6 +36,7 @@ __all__ = [
     "discard",
     "find",
     "items",
+    "left_to_analyse",
     "listen",
     "overview",
     "reanalyse",
@@ -113,6 +114,13 @@ def reanalyse(store: Store, settings: Settings, which: Sequence[int] | AnalysedB
     job_id = jobs.add(store, "reanalyse", access.current_user().name, description_as_json(Description()), new)
     _ring()
     return job_id
+
+
+def left_to_analyse(store: Store, name: str, revision: str) -> list[tuple[AnalysedBy, int]]:
+    """Other models, with how many kept recordings they have analysed and this one has not."""
+    access.require("read")
+    found = job_reports.left_to_analyse(store, name, revision)
+    return [(AnalysedBy(other, its_revision), count) for other, its_revision, count in found]
 
 
 def overview(store: Store, limit: int = 20, before: int | None = None) -> list[JobView]:

@@ -15,7 +15,6 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from emostore.config import Settings
 from emostore.engine.recognizer import Recognizer
@@ -153,21 +152,3 @@ class Worker:
             job_claims.give_back(self._store, self.name)
         except Exception:
             log.warning("Items could not be put back; they are when their lease runs out", exc_info=True)
-
-
-@dataclass(slots=True)
-class _Process:
-    lock: threading.Lock
-    worker: Worker | None = None
-
-
-_process = _Process(threading.Lock())
-
-
-def ensure_started(store: Store, settings: Settings, load_recognizer: Callable[[], Recognizer]) -> Worker:
-    """The one worker of this process, started by the first call."""
-    with _process.lock:
-        if _process.worker is None:
-            _process.worker = Worker(store, settings, load_recognizer)
-        _process.worker.start()
-        return _process.worker

@@ -103,6 +103,23 @@ def kept_recordings(
     return [NewItem(row.file_name, row.byte_count, clip_id=row.clip_id) for row in rows]
 
 
+def left_to_analyse(store: Store, name: str, revision: str) -> list[tuple[str, str, int]]:
+    """Other models with how many kept recordings they have analysed and this one has not: (name, revision, count)."""
+    this = select(Analysis.clip_id).join(ModelRevision)
+    done = this.where(ModelRevision.name == name, ModelRevision.revision == revision)
+    wanted = (
+        select(ModelRevision.name, ModelRevision.revision, func.count(Clip.recording_id.distinct()))
+        .join(Analysis, Analysis.model_revision_id == ModelRevision.id)
+        .join(Clip, Clip.id == Analysis.clip_id)
+        .join(Recording, Recording.id == Clip.recording_id)
+        .where(Recording.media_path.is_not(None), Clip.id.not_in(done))
+        .group_by(ModelRevision.id, ModelRevision.name, ModelRevision.revision)
+        .order_by(ModelRevision.id)
+    )
+    with store.reading() as session:
+        return [(other, its_revision, count) for other, its_revision, count in session.execute(wanted)]
+
+
 def kept_media(store: Store, clip_id: int) -> tuple[str | None, str] | None:
     """Where the audio of a clip was kept, and its file's name; None if there is no such clip."""
     wanted = select(Recording.media_path, Recording.file_name).join(Clip, Clip.recording_id == Recording.id)

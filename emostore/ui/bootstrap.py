@@ -13,6 +13,7 @@ from emostore.config import settings
 from emostore.engine import registry
 from emostore.engine.recognizer import Recognizer
 from emostore.errors import EmostoreError
+from emostore.services.downloads import BackgroundDownload
 from emostore.services.worker import Worker
 from emostore.store import migrate
 from emostore.store.session import Store, create_store
@@ -36,6 +37,12 @@ def start_worker() -> Worker:
     worker = Worker(open_store(), settings(), load_model)
     worker.start()
     return worker
+
+
+@st.cache_resource(show_spinner=False)
+def background_download() -> BackgroundDownload:
+    """The one download of this process."""
+    return BackgroundDownload()
 
 
 def load_model() -> Recognizer:

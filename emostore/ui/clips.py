@@ -22,6 +22,8 @@ CHOICES = 20  # newest clips offered where no clip was asked for
 def asked_for() -> int | None:
     """The clip that the URL names; None if it names none, or something that is no number."""
     text = st.query_params.get("id", "")
+    if text:
+        st.query_params["id"] = text  # a link from this page to itself changes what is shown, but not the address
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 

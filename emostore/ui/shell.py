@@ -86,5 +86,11 @@ def _navigation() -> Page:
                 icon=":material/graphic_eq:",
                 help=_("One voice: its scores, its sound and what is known about it."),
             ),
+            st.Page(
+                links.SETTINGS_PAGE,
+                title=_("Settings"),
+                icon=":material/settings:",
+                help=_("Models, language, time zone, what is stored, and who did what."),
+            ),
         ]
     )

@@ -76,6 +76,15 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def size(byte_count: float) -> str:
+    """A number of bytes, as disks are sold: 1.9 GB."""
+    for unit in ("B", "kB", "MB"):
+        if byte_count < 1000:
+            return f"{byte_count:.0f} {unit}"
+        byte_count /= 1000
+    return f"{byte_count:.1f} GB"
+
+
 def table(scores: Mapping[str, float]) -> list[dict[str, object]]:
     """The scores as rows for a table beside a chart, in the product's order."""
     return [{_("Emotion"): emotion(name), _("Score"): round(scores.get(name, 0.0), 3)} for name in BY_NAME]

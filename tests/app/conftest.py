@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from emostore.config import settings
+from emostore.errors import EmostoreError
 from emostore.store import migrate
 from emostore.store.session import Store, create_store
+from emostore.ui import bootstrap
 
 HOME = str(Path(__file__).resolve().parents[2] / "Home.py")
 
@@ -24,6 +27,8 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     settings.cache_clear()
     st.cache_resource.clear()
     yield tmp_path
+    with contextlib.suppress(EmostoreError):  # a test may have broken the database
+        bootstrap.start_worker().stop()  # it holds this test's store
     settings.cache_clear()
     st.cache_resource.clear()
 

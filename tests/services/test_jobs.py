@@ -480,18 +480,6 @@ def test_a_worker_in_the_background_is_woken_by_what_is_handed_in_and_outlives_e
     assert "The database is busy" in caplog.text
 
 
-def test_a_process_has_one_worker(store: Store, config: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "_process", worker._Process(threading.Lock()))
-    first = worker.ensure_started(store, config, LoudnessModel)
-    try:
-        assert worker.ensure_started(store, config, LoudnessModel) is first
-    finally:
-        first.stop()
-
-
-# Again, with another model
-
-
 def test_kept_recordings_are_analysed_again_with_another_model(
     store: Store, config: Settings, tone: Tone, workers: Callable[..., Worker]
 ) -> None:

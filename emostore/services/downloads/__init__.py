@@ -9,6 +9,7 @@ file that one hub began can be finished by the other. What a page or a command n
     read_record(folder)                          # where an installed one came from
 """
 
+from emostore.services.downloads.background import BackgroundDownload
 from emostore.services.downloads.hubs import HubName, RemoteFile
 from emostore.services.downloads.installing import DownloadRecord, download, read_record
 from emostore.services.downloads.planning import DownloadPlan, Source, plan
@@ -16,6 +17,7 @@ from emostore.services.downloads.progress import DownloadProgress
 from emostore.services.downloads.transfer import DownloadCancelledError
 
 __all__ = [
+    "BackgroundDownload",
     "DownloadCancelledError",
     "DownloadPlan",
     "DownloadProgress",
