@@ -8,6 +8,7 @@ call the same functions.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ MARGIN = 15  # frames kept before the first and after the last voiced one
 VOICED = 0.5  # normalised autocorrelation from which a frame counts as voiced
 
 Floats = NDArray[np.float64]
+Scalars = list[float | np.floating[Any]]
 
 
 def features(waveform: FloatArray) -> FloatArray:
@@ -163,7 +165,17 @@ def _pitch(pitch: Floats, level: Floats, broad: Floats, voiced: NDArray[np.bool_
     early = tone[: max(1, tone.size // 4)].mean() - half
     shake = np.abs(np.diff(step)).mean() if step.size > 1 else 0.0
     relative = tone - half
-    scalars = [half, low, high, high - half, low - half, q3 - q1, tone.std(), np.abs(step).mean(), step.std()]
+    scalars: Scalars = [
+        half,
+        low,
+        high,
+        high - half,
+        low - half,
+        q3 - q1,
+        tone.std(),
+        np.abs(step).mean(),
+        step.std(),
+    ]
     scalars += [(step > 0.15).mean(), (step < -0.15).mean(), shake, late, early, float(_slope(tone[:, None], time)[0])]
     scalars += [step[step > 0].mean() if (step > 0).any() else 0.0, step[step < 0].mean() if (step < 0).any() else 0.0]
     scalars.append(float(_slope(relative[:, None], level[where])[0]))
@@ -186,11 +198,11 @@ def _rhythm(level: Floats, active: NDArray[np.bool_], voiced: NDArray[np.bool_])
     inner = active[span[0] : span[-1] + 1] if span.size else active
     speech, silence = _runs(voiced), _runs(~inner)
     heights = smooth[tops] if tops.size else np.zeros(1)
-    values = [tops.size / spoken, speech.size / spoken, voiced.sum() / max(active.sum(), 1), inner.mean()]
+    values: Scalars = [tops.size / spoken, speech.size / spoken, voiced.sum() / max(active.sum(), 1), inner.mean()]
     values += [speech.mean() if speech.size else 0.0, speech.std() if speech.size else 0.0]
     values += [silence.sum() / spoken, min(silence.max(), 1.0) if silence.size else 0.0]
     values += [heights.std(), float(np.diff(tops).std() / FRAMES_PER_S) if tops.size > 2 else 0.0]
-    return np.asarray(values)
+    return np.asarray(values, np.float64)
 
 
 def _melody(pitch: Floats, level: Floats, voiced: NDArray[np.bool_]) -> Floats:
@@ -205,7 +217,14 @@ def _melody(pitch: Floats, level: Floats, voiced: NDArray[np.bool_]) -> Floats:
     height = [float(np.median(pitch[a:b])) for a, b in runs]
     loud = [float(level[a:b].max()) for a, b in runs]
     leap = np.abs(np.diff(height)) if len(height) > 1 else np.zeros(1)
-    values = [np.mean(span), np.max(span), np.mean(rate), np.std(rate), np.mean(np.abs(rate)), np.mean(swell)]
+    values: Scalars = [
+        np.mean(span),
+        np.max(span),
+        np.mean(rate),
+        np.std(rate),
+        np.mean(np.abs(rate)),
+        np.mean(swell),
+    ]
     values += [np.std(swell), np.std(height), np.mean(leap), np.max(leap), np.std(loud), height[-1] - height[0]]
     values += [np.max(height) - np.median(height), float(_slope(np.array(height)[:, None], np.array(loud))[0])]
-    return np.asarray(values)
+    return np.asarray(values, np.float64)

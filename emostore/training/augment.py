@@ -42,9 +42,10 @@ def mulaw(waveform: FloatArray) -> FloatArray:
     return np.asarray(np.sign(coded) * np.expm1(np.abs(coded) * np.log(256)) / 255 / scale, np.float32)
 
 
-def phone(waveform: FloatArray, random: Generator) -> FloatArray:
-    """A telephone line: about 300 to 3400 Hz, mu-law at 8 kHz."""
-    low, high = random.uniform(150, 400), random.uniform(2800, 3700)
+def phone(waveform: FloatArray, random: Generator, low: float | None = None, high: float | None = None) -> FloatArray:
+    """A telephone line: mu-law at 8 kHz, from about 300 to 3400 Hz (edges in Hz, or random ones)."""
+    low = random.uniform(150, 400) if low is None else low
+    high = random.uniform(2800, 3700) if high is None else high
     narrow = to_rate(waveform, SAMPLE_RATE, 8000)
     order = int(random.integers(1, 4))
     narrow = sosfilt(butter(order, [low, high], "bandpass", fs=8000, output="sos"), narrow).astype(np.float32)
@@ -166,6 +167,14 @@ def equalise(waveform: FloatArray, random: Generator) -> FloatArray:
     knots = random.normal(0, 4, 9) + random.normal(0, 1.0) * np.arange(9)
     gain_db = np.interp(octaves, np.arange(9), knots)
     return np.asarray(np.fft.irfft(np.fft.rfft(waveform) * 10 ** (gain_db / 20), waveform.size), np.float32)
+
+
+def surround(waveform: FloatArray, random: Generator) -> FloatArray:
+    """Up to 1.5 s of quiet before and after, and a noise floor 25 to 55 dB below the mean."""
+    before, after = (int(random.uniform(0, 1.5) * SAMPLE_RATE) for _ in range(2))
+    longer = np.pad(waveform, (before, after))
+    colour = str(random.choice(NOISES[:3]))
+    return add_noise(longer, coloured(colour, longer.size, random), random.uniform(25, 55))
 
 
 def babble(voices: Sequence[FloatArray], samples: int, random: Generator) -> FloatArray:

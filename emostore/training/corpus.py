@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import wave
 from dataclasses import dataclass
+from math import gcd
 from pathlib import Path
 
 import numpy as np
+from scipy.signal import resample_poly
 
 from emostore.engine.recognizer import SAMPLE_RATE, FloatArray
 from emostore.errors import AudioError
@@ -15,7 +17,6 @@ from emostore.errors import AudioError
 # `other` would teach that class from one emotion alone, so it is left out.
 LABELS = {"W": "angry", "E": "disgusted", "A": "fearful", "F": "happy", "N": "neutral", "T": "sad"}
 CLASSES = tuple(sorted(LABELS.values()))  # alphabetical, which is the product's order
-FEMALE = frozenset({"08", "09", "13", "14", "16"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +44,7 @@ def parse_name(name: str) -> tuple[str, str, str | None]:
 def read_corpus(folder: Path) -> list[Utterance]:
     """Every utterance of the six classes, sorted by name.
 
-    Raises `AudioError` if the folder holds none, or a file is not 16 kHz mono 16-bit PCM.
+    Raises `AudioError` if the folder holds none, or a file is not mono 16-bit PCM.
     """
     found = []
     for path in sorted(folder.glob("*.wav")):
@@ -56,19 +57,25 @@ def read_corpus(folder: Path) -> list[Utterance]:
 
 
 def read_wav(path: Path) -> FloatArray:
-    """The samples of a 16 kHz mono 16-bit wave file: float32 in [-1, 1), shape (samples,)."""
+    """The samples of a mono 16-bit wave file at 16 kHz: float32 in [-1, 1), shape (samples,).
+
+    Another rate is resampled (only the recordings of other corpora have one).
+    """
     try:
         with wave.open(str(path), "rb") as file:
-            shape = (file.getframerate(), file.getnchannels(), file.getsampwidth())
+            rate, shape = file.getframerate(), (file.getnchannels(), file.getsampwidth())
             data = file.readframes(file.getnframes())
     except (wave.Error, EOFError) as error:
         raise AudioError("{path} is not a readable wave file.", path=str(path)) from error
-    if shape != (SAMPLE_RATE, 1, 2):
+    if shape != (1, 2):
         raise AudioError(
-            "{path} has {rate} Hz, {channels} channels and {width} bytes a sample; 16000 Hz, 1 and 2 are needed.",
+            "{path} has {channels} channels and {width} bytes a sample; 1 and 2 are needed.",
             path=str(path),
-            rate=shape[0],
-            channels=shape[1],
-            width=shape[2],
+            channels=shape[0],
+            width=shape[1],
         )
-    return np.frombuffer(data, "<i2").astype(np.float32) / np.float32(32768)
+    samples = np.frombuffer(data, "<i2").astype(np.float32) / np.float32(32768)
+    if rate != SAMPLE_RATE:
+        common = gcd(rate, SAMPLE_RATE)
+        samples = resample_poly(samples, SAMPLE_RATE // common, rate // common)
+    return np.asarray(samples, np.float32)
