@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import math
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -26,7 +25,7 @@ MIN_SPEECH_S = 0.3  # less is no basis for an emotion
 SILENCE_RMS = 0.0005
 
 # Speech probability from which a chunk counts (silero-vad's own value) and below which speech ends. With
-# the gain below, all 535 clips of EmoDB keep at least 0.7 s of speech, as they are and scaled to a peak
+# the gain below, all 535 clips of EmoDB keep at least 0.8 s of speech, as they are and scaled to a peak
 # of 0.02; tones, chords, noise, clicks and ringing stay below 0.15. At 0.4, bowed strings begin to pass.
 THRESHOLD = 0.5
 END_THRESHOLD = 0.35
@@ -42,7 +41,7 @@ PAD_S = 0.03  # kept on each side of a segment, for soft beginnings and endings
 
 BLOCK_CHUNKS = 1875  # 60 s: how much of a waveform is in memory at a time
 CONTEXT = 64  # samples before a chunk that the model also hears
-FRAME, STRIDE = 256, 128  # samples, of the spectra inside a chunk
+STATE = 128  # width of the model's memory
 
 FloatArray = NDArray[np.float32]
 
@@ -145,95 +144,44 @@ def _whole_chunks(samples: FloatArray) -> FloatArray:
 
 
 class VoiceActivity:
-    """silero-vad in NumPy: spectra, four convolutions, an LSTM cell (https://github.com/snakers4/silero-vad, MIT).
+    """silero-vad over a whole waveform (https://github.com/snakers4/silero-vad, MIT), run by ONNX Runtime.
 
-    The package runs its model through torch a chunk at a time, sets torch's threads to 1 for the whole
-    process on import, and with more threads is ten times slower on a busy machine. Here everything before
-    the LSTM runs over many chunks at once, and nothing is kept between calls, so that threads can share
-    one instance. The weights are the package's; a test compares the probabilities with the package's own.
+    The package's own front end imports torch and sets torch's threads for the whole process; the network
+    that it ships for sequences needs neither. Nothing is kept between calls, so threads share one instance.
     """
 
-    def __init__(self, weights: dict[str, FloatArray]) -> None:
-        self._spectrum = weights["stft.forward_basis_buffer"][:, 0].T  # (FRAME, 2 · 129): cosines, then sines
-        self._layers = [
-            (weights[f"encoder.{i}.reparam_conv.weight"], weights[f"encoder.{i}.reparam_conv.bias"], stride)
-            for i, stride in enumerate((1, 2, 2, 1))
-        ]
-        self._input = weights["decoder.rnn.weight_ih"].T
-        self._recurrent = np.ascontiguousarray(weights["decoder.rnn.weight_hh"].T)
-        self._bias = weights["decoder.rnn.bias_ih"] + weights["decoder.rnn.bias_hh"]
-        self._output = weights["decoder.decoder.2.weight"][0, :, 0]
-        self._output_bias = weights["decoder.decoder.2.bias"][0]
+    def __init__(self, path: Path) -> None:
+        import onnxruntime
+
+        onnxruntime.disable_telemetry_events()  # nothing leaves this machine
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1  # the work is too small to share; other threads have models to run
+        options.inter_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
     def probabilities(self, waveform: FloatArray, gain: float) -> FloatArray:
         """Speech probability of every chunk of a waveform (samples,) that is not empty; float32 (chunks,)."""
-        context = np.zeros(CONTEXT, np.float32)
-        width = self._recurrent.shape[0]
-        state = np.zeros(width, np.float32), np.zeros(width, np.float32)
+        context = np.zeros((1, CONTEXT), np.float32)
+        hidden = cell = np.zeros((1, 1, STATE), np.float32)
         parts = []
         for block in _blocks(waveform):
             chunks = _whole_chunks(block * np.float32(gain))
             before = np.vstack([context, chunks[:-1, -CONTEXT:]])
-            context = chunks[-1, -CONTEXT:]
-            hidden, state = self._remember(self._features(np.hstack([before, chunks])), state)
-            parts.append(_sigmoid(np.maximum(hidden, 0) @ self._output + self._output_bias))
+            context = chunks[-1:, -CONTEXT:]
+            inputs = {"input": np.hstack([before, chunks]), "h": hidden, "c": cell}
+            probabilities, hidden, cell = self._session.run(None, inputs)
+            parts.append(probabilities)
         return np.concatenate(parts)
-
-    def _features(self, chunks: FloatArray) -> FloatArray:
-        """(chunks, CONTEXT + CHUNK) → (chunks, 128)."""
-        padded = np.hstack([chunks, chunks[:, -2 : -2 - CONTEXT : -1]])  # mirrored at the end
-        frames = np.lib.stride_tricks.sliding_window_view(padded, FRAME, axis=1)[:, ::STRIDE]
-        cosines, sines = np.split(frames @ self._spectrum, 2, axis=2)
-        x = np.sqrt(cosines**2 + sines**2)  # (chunks, 4 frames, 129)
-        for weight, bias, stride in self._layers:
-            x = np.maximum(_convolve(x, weight, stride) + bias, 0)
-        features: FloatArray = x[:, 0]
-        return features
-
-    def _remember(
-        self, features: FloatArray, state: tuple[FloatArray, FloatArray]
-    ) -> tuple[FloatArray, tuple[FloatArray, FloatArray]]:
-        """The LSTM cell over (chunks, 128); gives its hidden states, (chunks, 128), and its last state."""
-        inputs = features @ self._input + self._bias
-        hidden, cell = state
-        width = hidden.size
-        outputs = np.empty((len(inputs), width), np.float32)
-        for i, row in enumerate(inputs):
-            gates = row + hidden @ self._recurrent  # input, forget, candidate, output
-            opened = _sigmoid(gates)
-            cell = opened[width : 2 * width] * cell + opened[:width] * np.tanh(gates[2 * width : 3 * width])
-            hidden = outputs[i] = opened[3 * width :] * np.tanh(cell)
-        return outputs, (hidden, cell)
-
-
-def _convolve(x: FloatArray, weight: FloatArray, stride: int) -> FloatArray:
-    """(chunks, frames, in) with (out, in, 3), one frame of silence on each side → (chunks, frames', out)."""
-    padded = np.pad(x, ((0, 0), (1, 1), (0, 0)))
-    count = (x.shape[1] - 1) // stride + 1
-    taps = [padded[:, tap : tap + stride * count : stride] @ weight[:, :, tap].T for tap in range(3)]
-    convolved: FloatArray = taps[0] + taps[1] + taps[2]
-    return convolved
-
-
-def _sigmoid(x: FloatArray) -> FloatArray:
-    result: FloatArray = np.float32(0.5) * (np.tanh(np.float32(0.5) * x) + np.float32(1))  # never overflows
-    return result
 
 
 @lru_cache(maxsize=1)
 def _voice_activity() -> VoiceActivity:
-    import torch  # only to read the weights, which the package has in no other format
-
-    package = importlib.util.find_spec("silero_vad")  # found and not imported: see `VoiceActivity`
+    package = importlib.util.find_spec("silero_vad")  # found and not imported: importing it imports torch
     folder = Path(package.origin).parent if package and package.origin else Path("silero_vad")
-    path = folder / "data" / "silero_vad.jit"
+    path = folder / "data" / "silero_vad_16k_sequence.onnx"
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # torch would rather have another format
-            model = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
-        weights = {name.removeprefix("_model."): value.numpy() for name, value in model.state_dict().items()}
-        return VoiceActivity(weights)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        return VoiceActivity(path)
+    except Exception as error:  # ONNX Runtime's errors share no base class of their own
         raise ModelError(
             "The voice detector could not be loaded from {path}. Install the packages of requirements.txt again.",
             path=str(path),

@@ -62,11 +62,7 @@ def _download() -> None:
         SOURCES,
         default="auto",
         required=True,
-        format_func={
-            "auto": _("Whichever answers first"),
-            "modelscope": "ModelScope",
-            "huggingface": "Hugging Face",
-        }.get,
+        format_func=_hub,
         key="download_from",
     )
     if st.button(_("See what would be downloaded"), icon=":material/search:", key="plan"):
@@ -118,7 +114,8 @@ def _again(recognizer: Recognizer) -> None:
     """Offer to analyse with the model in use what only others have analysed so far."""
     info = recognizer.info
     for other, count in jobs.left_to_analyse(open_store(), info.name, info.revision):
-        label = _("Analyse again what {model} scored ({count} recordings)", model=other.model, count=f"{count:,}")
+        name = f"{other.model} {other.revision[:8]}"
+        label = _("Analyse again what {model} scored ({count} recordings)", model=name, count=f"{count:,}")
         if st.button(label, icon=":material/replay:", key=f"again_{other.model}_{other.revision}"):
             jobs.reanalyse(open_store(), settings(), other)
             st.toast(_("Handed in; the Upload page shows how far it is."))
