@@ -53,6 +53,12 @@ class Settings(BaseSettings):
     time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(
         "UTC", description="Reporting time zone: days begin and times are shown in it."
     )
+    user_name: str = Field(
+        "local", min_length=1, max_length=200, description="Who works here, as the record of changes names them."
+    )
+    keep_audio: Literal["original", "opus", "none"] = Field(
+        "original", description="What is kept of a recording's sound: `original`, an `opus` copy, or `none`."
+    )
     max_file_bytes: int = Field(2 * GIB, gt=0, description="Largest file that is accepted, in bytes.")
     max_duration_s: float = Field(4 * 3600, gt=0, description="Longest recording that is accepted, in seconds.")
     max_channels: int = Field(8, gt=0, description="Most channels a recording may have.")

@@ -46,11 +46,17 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file to analyse: where its bytes are, the name that people know it by, and when it came (None: now)."""
+    """A file to analyse: where its bytes are, and the name that people know it by.
+
+    `uploaded_at` is when it came (None: now); `sha256` names the recording where the file is only a
+    copy of its sound; `description` counts instead of the one that holds for all files.
+    """
 
     path: Path
     name: str
     uploaded_at: datetime | None = None
+    sha256: str | None = None
+    description: Description | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +105,8 @@ class Analyser:
     """Analyses files with one model into one store.
 
     `progress` hears of every stage; `cancelled` is asked between stages, and after it says yes nothing
-    more is stored. What was stored before stays: each clip is one transaction. `keep` puts the audio
-    away, just before the first clip of a recording is saved, and tells where.
+    more is stored. What was stored before stays: each clip is one transaction. Just before the first
+    clip of a recording is saved, `saving` hears its hash, and `keep` puts its audio away and tells where.
     """
 
     store: Store
@@ -108,7 +114,8 @@ class Analyser:
     recognizer: Recognizer
     progress: Callable[[Progress], None] = lambda _: None
     cancelled: Callable[[], bool] = lambda: False
-    keep: Callable[[Path, str, Path], str] = media.keep
+    saving: Callable[[str], None] = lambda _: None
+    keep: Callable[[Path, str, Settings], media.Kept | None] = media.keep
 
     def analyse(self, sources: Iterable[Source], description: Description) -> Iterator[ClipResult]:
         """Analyse files one after the other; a file that fails never stops the others."""
@@ -122,7 +129,7 @@ class Analyser:
                 self.progress(Progress(index, len(sources), source.name, stage))
 
             try:
-                yield from self._file(source, description, at)
+                yield from self._file(source, source.description or description, at)
             except _Cancelled:
                 return
             except EmostoreError as error:
@@ -135,7 +142,7 @@ class Analyser:
     def _file(self, source: Source, description: Description, at: Callable[[Stage], None]) -> Iterator[ClipResult]:
         at(Stage.READING)
         uploaded_at = source.uploaded_at or datetime.now(UTC)
-        sha256 = audio.content_hash(source.path)
+        sha256 = source.sha256 or audio.content_hash(source.path)
         stored = clips.find_recording(self.store, sha256, model=self._model_key())
         if stored and len(stored.clips) == stored.channel_count and all(clip.status for clip in stored.clips):
             for clip in stored.clips:
@@ -148,9 +155,15 @@ class Analyser:
         at(Stage.RECOGNISING)
         outcomes = self._recognise(decoded, heard)
         at(Stage.SAVING)
-        recording = self._recording(source, sha256, decoded, description, uploaded_at)
+        self.saving(sha256)
+        # Of a recording that is stored already, the audio was kept then, or was not wanted.
+        kept = None if stored else self.keep(source.path, sha256, self.settings)
+        recording = _recording(source, sha256, decoded, description, uploaded_at, kept)
         for channel, (report, outcome) in enumerate(zip(heard, outcomes, strict=True)):
             yield self._save(source, recording, channel, report, outcome, description)
+        if kept and not (self.settings.data_dir / kept.path).exists():
+            # The same recording was deleted between keeping and saving, and the file with it.
+            self.keep(source.path, sha256, self.settings)
 
     def _recognise(self, decoded: audio.Audio, heard: list[speech.SpeechReport]) -> list[_Outcome]:
         """What the model says of every channel in which somebody speaks; the reason for the others."""
@@ -163,29 +176,6 @@ class Analyser:
             _Outcome(next(said), seconds) if report.reason is None else _Outcome(report.reason, None)
             for report in heard
         ]
-
-    def _recording(
-        self, source: Source, sha256: str, decoded: audio.Audio, description: Description, uploaded_at: datetime
-    ) -> records.NewRecording:
-        happened_at, known_from = _when(description, decoded.info, uploaded_at)
-        return records.NewRecording(
-            sha256=sha256,
-            file_name=source.name,
-            byte_count=source.path.stat().st_size,
-            duration_s=decoded.info.duration_s,
-            sample_rate=decoded.info.sample_rate,
-            channel_count=len(decoded.waveforms),
-            container=decoded.info.container,
-            codec=decoded.info.codec,
-            uploaded_at=uploaded_at,
-            happened_at=happened_at,
-            happened_at_source=known_from,
-            media_path=self.keep(source.path, sha256, self.settings.data_dir),
-            scenario=description.scenario,
-            domain=description.domain,
-            language=description.language,
-            notes=tuple(records.Note(note.message, note.params) for note in decoded.notes),
-        )
 
     def _save(
         self,
@@ -219,7 +209,7 @@ class Analyser:
             session_name=description.session,
         )
         analysis = records.NewAnalysis(clip, self._model_key(), stored, datetime.now(UTC), outcome.seconds)
-        saved = clips.save(self.store, analysis)
+        saved = clips.save(self.store, analysis, access.current_user().name)
         if isinstance(stored, records.NoSpeech):
             reason = no_speech_sentence(stored.reason)
             return replace(result, status=Status.NO_SPEECH, clip_id=saved.clip_id, reason=reason)
@@ -268,6 +258,36 @@ def _when(
     if info.recorded_at:
         return info.recorded_at, "metadata"
     return uploaded_at, "upload"
+
+
+def _recording(
+    source: Source,
+    sha256: str,
+    decoded: audio.Audio,
+    description: Description,
+    uploaded_at: datetime,
+    kept: media.Kept | None,
+) -> records.NewRecording:
+    happened_at, known_from = _when(description, decoded.info, uploaded_at)
+    return records.NewRecording(
+        sha256=sha256,
+        file_name=source.name,
+        byte_count=source.path.stat().st_size,
+        duration_s=decoded.info.duration_s,
+        sample_rate=decoded.info.sample_rate,
+        channel_count=len(decoded.waveforms),
+        container=decoded.info.container,
+        codec=decoded.info.codec,
+        uploaded_at=uploaded_at,
+        happened_at=happened_at,
+        happened_at_source=known_from,
+        media_path=kept.path if kept else None,
+        media_kind=kept.kind if kept else None,
+        scenario=description.scenario,
+        domain=description.domain,
+        language=description.language,
+        notes=tuple(records.Note(note.message, note.params) for note in decoded.notes),
+    )
 
 
 def _to_store(answer: Recognition | speech.NoSpeech) -> records.Analysed | records.NoSpeech:

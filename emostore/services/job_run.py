@@ -70,7 +70,8 @@ class Run:
             self._load(),
             progress=self._tell,
             cancelled=self._is_cancelled,
-            keep=self._keep,
+            saving=self._saving,
+            keep=media.keep if self.item.clip_id is not None else staging.keep,
         )
         return list(analyser.analyse([source], description_from_json(self.item.description)))
 
@@ -96,7 +97,8 @@ class Run:
         """Where the sound is. Raises `AudioError` if it is gone."""
         item, folder = self.item, self._settings.data_dir
         if item.clip_id is not None:
-            return Source(self._kept(item.clip_id), item.name)
+            kept = self._kept(item.clip_id)
+            return Source(kept, item.name, sha256=media.hash_of(kept.relative_to(folder.resolve()).as_posix()))
         path = folder / item.staged_path if item.staged_path else None
         if path is None or not path.is_file():
             raise AudioError("The uploaded file is no longer in {folder}. Upload it again.", folder=str(folder))
@@ -109,12 +111,9 @@ class Run:
             raise AudioError("The audio of this recording was not kept. Upload the file again to analyse it.")
         return found.path
 
-    def _keep(self, path: Path, sha256: str, data_dir: Path) -> str:
-        """Put the audio away; from here on, finding it stored means that this item did it."""
+    def _saving(self, sha256: str) -> None:
+        """From here on, finding the recording stored means that this item did it."""
         job_claims.set_hash(self._store, self.item.id, self._worker, sha256)
-        if self.item.clip_id is not None:
-            return media.keep(path, sha256, data_dir)
-        return staging.keep(path, sha256, data_dir)
 
     def _status(self, result: ClipResult) -> Status:
         """What a clip's status is to the person who handed the item in.

@@ -1,14 +1,25 @@
-"""The kept audio: originals under the data folder, named by their content."""
+"""The kept audio under the data folder, named by its content: the original, or an Opus copy."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from emostore.errors import StoreError
+from emostore import audio
+from emostore.config import Settings
+from emostore.errors import AudioError, StoreError
+from emostore.services import opus
+from emostore.store.records import MediaKind
+
+FOLDER = "audio"
+_OPUS = ".opus"
+_ASIDE = ".keep-"  # how the name of a file begins that is still being written
+_NAME = re.compile(r"audio/([0-9a-f]{2})/(\1[0-9a-f]{62})(\.opus)?")
 
 # What every current browser plays by itself, by FFmpeg's codec name and the container it comes in.
 _BROWSER_PLAYS = {
@@ -27,6 +38,14 @@ _BROWSER_PLAYS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """Where audio was put, relative to the data folder, and as what."""
+
+    path: str
+    kind: MediaKind
+
+
+@dataclass(frozen=True, slots=True)
 class Media:
     """A kept file and its MIME type; `mime_type` is None where browsers cannot play it."""
 
@@ -34,41 +53,84 @@ class Media:
     mime_type: str | None
 
 
-def path_of(sha256: str) -> str:
-    """Where the audio with this content is kept, relative to the data folder."""
-    return f"audio/{sha256[:2]}/{sha256}"
+def path_of(sha256: str, kind: MediaKind = "original") -> str:
+    """Where the audio of the recording with this content is kept, relative to the data folder."""
+    return f"{FOLDER}/{sha256[:2]}/{sha256}{_OPUS if kind == 'opus' else ''}"
 
 
-def keep(source: Path, sha256: str, data_dir: Path) -> str:
-    """Copy a recording into the data folder and return its path relative to it.
+def hash_of(relative: str) -> str | None:
+    """The hash of the recording whose audio is kept at a path; None for any other path."""
+    found = _NAME.fullmatch(relative)
+    return found[2] if found else None
+
+
+def keep(source: Path, sha256: str, settings: Settings) -> Kept | None:
+    """Keep the audio of a recording as the settings say: as it came, as Opus, or not at all (None).
 
     The name is the content's hash, so keeping twice stores once, and no name by a user ever becomes a path.
+    What cannot be made into Opus (more than two channels) is kept as it came. Raises `StoreError` if the
+    disk does not take it.
     """
-    relative = path_of(sha256)
-    target = data_dir / relative
-    if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        # Written aside and renamed: a crash never leaves half a file under the final name.
-        handle, aside = tempfile.mkstemp(dir=target.parent, prefix=".keep-")
+    if settings.keep_audio == "none":
+        return None
+    if settings.keep_audio == "opus":
+        limits = audio.Limits(settings.max_file_bytes, settings.max_duration_s, settings.max_channels)
         try:
-            with os.fdopen(handle, "wb") as out, source.open("rb") as stream:
-                shutil.copyfileobj(stream, out, 1024 * 1024)
-            os.replace(aside, target)
-        except OSError as error:
-            Path(aside).unlink(missing_ok=True)
-            raise StoreError(
-                "The recording could not be kept in {folder}: {problem}. Free some space or change the data folder.",
-                folder=str(target.parent),
-                problem=error.strerror or str(error),
-            ) from error
-    return relative
+            _write(settings.data_dir / path_of(sha256, "opus"), lambda aside: opus.encode(source, aside, limits))
+            return Kept(path_of(sha256, "opus"), "opus")
+        except AudioError:
+            pass
+    _write(settings.data_dir / path_of(sha256), lambda aside: _copy(source, aside))
+    return Kept(path_of(sha256), "original")
+
+
+def resolve(relative: str, data_dir: Path) -> Path | None:
+    """The path of a kept file, whether it is there or not; None for a name that is not one of ours."""
+    folder = (data_dir / FOLDER).resolve()
+    path = (data_dir / relative).resolve()
+    is_ours = _NAME.fullmatch(relative) or path.name.startswith(_ASIDE)
+    return path if is_ours and path.is_relative_to(folder) else None
 
 
 def find(relative: str | None, container: str, codec: str, data_dir: Path) -> Media | None:
     """The kept file of a recording, or None where none was kept or it is gone."""
-    if relative is None:
+    path = resolve(relative, data_dir) if relative else None
+    if path is None or not path.is_file():
         return None
-    path = (data_dir / relative).resolve()
-    if not path.is_relative_to(data_dir.resolve()) or not path.is_file():
-        return None
-    return Media(path, _BROWSER_PLAYS.get((container, codec)))
+    return Media(path, "audio/ogg" if path.suffix == _OPUS else _BROWSER_PLAYS.get((container, codec)))
+
+
+def kept_files(data_dir: Path) -> Iterator[Path]:
+    """Every file of kept audio, also those that are still being written."""
+    folder = data_dir / FOLDER
+    for path in folder.rglob("*") if folder.is_dir() else ():
+        if path.is_file() and not path.is_symlink():
+            yield path
+
+
+def _copy(source: Path, target: Path) -> None:
+    with source.open("rb") as stream, target.open("wb") as out:
+        shutil.copyfileobj(stream, out, 1024 * 1024)
+
+
+def _write(target: Path, fill: Callable[[Path], None]) -> None:
+    """Fill a file aside and rename it: a crash never leaves half a file under the final name."""
+    if target.exists():
+        return
+    aside: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=_ASIDE)
+        os.close(handle)
+        aside = Path(name)
+        fill(aside)
+        os.replace(aside, target)
+    except OSError as error:
+        raise StoreError(
+            "The recording could not be kept in {folder}: {problem}. Free some space or change the data folder.",
+            folder=str(target.parent),
+            problem=error.strerror or str(error),
+        ) from error
+    finally:
+        if aside:
+            aside.unlink(missing_ok=True)

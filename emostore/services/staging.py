@@ -65,18 +65,20 @@ def discard(files: Sequence[StagedFile], settings: Settings) -> None:
         _remove(settings.data_dir / file.path)
 
 
-def keep(staged: Path, sha256: str, data_dir: Path) -> str:
+def keep(staged: Path, sha256: str, settings: Settings) -> media.Kept | None:
     """`media.keep` for a staged file, which nobody else changes: a second name for it instead of a copy."""
-    relative = media.path_of(sha256)
-    target = data_dir / relative
+    if settings.keep_audio != "original":
+        return media.keep(staged, sha256, settings)
+    kept = media.Kept(media.path_of(sha256), "original")
+    target = settings.data_dir / kept.path
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         os.link(staged, target)
     except FileExistsError:
-        return relative
+        return kept
     except OSError:  # the file system knows no second names: then it is copied
-        return media.keep(staged, sha256, data_dir)
-    return relative
+        return media.keep(staged, sha256, settings)
+    return kept
 
 
 def remove_left_over(store: Store, settings: Settings) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 from sqlalchemy import ColumnElement, String, Table, TableValuedAlias, Text, bindparam, func, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
@@ -16,12 +16,14 @@ from sqlalchemy.orm import DeclarativeBase, Session
 
 from emostore.errors import StoreError
 
+_TRIES = 5  # to insert what others insert and delete at the same moment
 _MOST_VALUES = 10_000  # SQLite takes 32,766 variables in one statement (since 3.32)
 
 T = TypeVar("T")
 Key = tuple[Any, ...]
 Row = Mapping[str, Any]
 Model = type[DeclarativeBase]
+Lock = Literal["write", "share"]
 
 
 def table(model: Model) -> Table:
@@ -55,34 +57,42 @@ def add(session: Session, model: Model, rows: Sequence[Row]) -> None:
 
 
 def ids(
-    session: Session, model: Model, keys: Iterable[Key], names: Sequence[str], *, lock: bool = False
+    session: Session, model: Model, keys: Iterable[Key], names: Sequence[str], *, lock: Lock | None = None
 ) -> dict[Key, int]:
-    """The ids of the rows with these keys, by key; `lock` keeps other writers from them until the commit."""
+    """The ids of the rows with these keys, by key.
+
+    Until the commit, `lock` keeps others from writing to them, or (`share`) only from deleting or
+    renaming them, so that rows may refer to them.
+    """
     target = table(model)
     columns = [target.c[name] for name in names]
     found: dict[Key, int] = {}
     for condition, parameters in matching(session, columns, sorted(keys)):
         statement = select(target.c.id, *columns).where(condition).order_by(*columns)
-        if lock:
-            statement = statement.with_for_update(key_share=True)  # SQLite has the whole database locked
+        if lock:  # SQLite has the whole database locked
+            statement = statement.with_for_update(key_share=True, read=lock == "share")
         found.update({tuple(row[1:]): row[0] for row in session.execute(statement, parameters)})
     return found
 
 
 def ensure(
-    session: Session, model: Model, rows: Mapping[Key, Row], names: Sequence[str], *, lock: bool = False
+    session: Session, model: Model, rows: Mapping[Key, Row], names: Sequence[str], *, lock: Lock | None = None
 ) -> tuple[dict[Key, int], set[Key]]:
     """Ids of all the rows, inserted or found, by key, and the keys of those inserted here.
 
-    Safe against another transaction that inserts the same: one of them waits and finds the row. Raises
-    `StoreError` if a row that was found is deleted by another transaction before it can be used.
+    Safe against another transaction that inserts the same: one of them waits and finds the row. Where
+    another one deletes it in between, it is inserted after all.
     """
-    found = insert_missing(session, model, [rows[key] for key in sorted(rows)], names)
-    created = set(found)
-    found |= ids(session, model, rows.keys() - created, names, lock=lock)
-    if len(found) < len(rows):
-        raise StoreError("Somebody deleted what this would have been saved with. Nothing was saved. Try again.")
-    return found, created
+    found: dict[Key, int] = {}
+    created: set[Key] = set()
+    for _ in range(_TRIES):
+        missing = [key for key in sorted(rows) if key not in found]
+        made = insert_missing(session, model, [rows[key] for key in missing], names)
+        created |= set(made)
+        found |= made | ids(session, model, set(missing) - made.keys(), names, lock=lock)
+        if len(found) == len(rows):
+            return found, created
+    raise StoreError("Others keep changing the same names, so nothing was saved. Wait a moment and try again.")
 
 
 def matching(

@@ -41,18 +41,18 @@ __all__ = [
 ]
 
 
-def save(store: Store, analysis: NewAnalysis) -> Saved:
+def save(store: Store, analysis: NewAnalysis, user: str | None = None) -> Saved:
     """Save one analysis with its clip and recording: `save_many` of one."""
-    return save_many(store, [analysis])[0]
+    return save_many(store, [analysis], user)[0]
 
 
-def save_many(store: Store, analyses: Sequence[NewAnalysis]) -> list[Saved]:
+def save_many(store: Store, analyses: Sequence[NewAnalysis], user: str | None = None) -> list[Saved]:
     """Save analyses with their clips and recordings in one transaction, and answer in their order.
 
     What is stored already stays as it is: the same (recording, channel, model, granularity) again is
     answered with `created=False`, and a clip keeps its role, agent and session. Of a clip that is given
-    twice the first one counts. The number of statements does not depend on how many analyses there are,
-    but for one more for each thousand or so.
+    twice the first one counts. With `user`, the audit tells who brought each new recording. The number
+    of statements does not depend on how many analyses there are, but for one more for each thousand or so.
 
     Raises `MetadataError` for an agent who belongs to another team, and `StoreError` when the database
     cannot be used. Then nothing is saved.
@@ -63,7 +63,7 @@ def save_many(store: Store, analyses: Sequence[NewAnalysis]) -> list[Saved]:
     for item in analyses:
         clips.setdefault(_channel(item.clip), item.clip)
     with store.transaction() as session:
-        clip_ids, new_clips = saving.save_clips(session, clips)
+        clip_ids, new_clips = saving.save_clips(session, clips, user)
         models = saving.save_models(session, {item.model for item in analyses})
         wanted = [(clip_ids[_channel(item.clip)], models[item.model][0], item.granularity) for item in analyses]
         analysis_ids, created = saving.save_analyses(

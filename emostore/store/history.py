@@ -140,7 +140,7 @@ def _page(
             Team.name.label("team"),
             RecordingSession.name.label("session_name"),
             *(Clip.happened_at, Recording.happened_at_source, Clip.duration_s),
-            *(Recording.scenario, Recording.domain, Recording.language, Recording.media_kind),
+            *(Clip.recording_id, Recording.scenario, Recording.domain, Recording.language, Recording.media_kind),
             Analysis.id.label("analysis_id"),
             ModelRevision.name.label("model"),
             *(ModelRevision.revision, Analysis.status, Analysis.no_speech_reason),

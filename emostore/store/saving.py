@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from emostore.emotions import EMOTIONS, EmotionScores
 from emostore.errors import MetadataError
-from emostore.store import bulk
+from emostore.store import audit, bulk
 from emostore.store.models import (
     RAW_VERSION,
     ActiveCalibration,
@@ -33,10 +33,17 @@ Channel = tuple[str, int]  # the recording's SHA-256 and the channel: what ident
 AnalysisKey = tuple[int, int, str]  # ids of clip and model revision, granularity
 
 
-def save_clips(session: Session, clips: Mapping[Channel, NewClip]) -> tuple[dict[Channel, int], set[Channel]]:
+def save_clips(
+    session: Session, clips: Mapping[Channel, NewClip], user: str | None = None
+) -> tuple[dict[Channel, int], set[Channel]]:
     """Ids of the clips, and those that are new. The recordings stay locked, so nobody else adds clips to them."""
     rows = {(clip.recording.sha256,): _recording_row(clip.recording) for clip in reversed(list(clips.values()))}
-    recordings, new_recordings = bulk.ensure(session, Recording, rows, ["sha256"], lock=True)
+    recordings, new_recordings = bulk.ensure(session, Recording, rows, ["sha256"], lock="write")
+    if user is not None:
+        brought = [(recordings[key], rows[key]["file_name"]) for key in sorted(new_recordings)]
+        audit.record_many(
+            session, user, "analysed", "recording", {identifier: {"file": name} for identifier, name in brought}
+        )
     keys = {channel: (recordings[channel[:1]], channel[1]) for channel in clips}
     found = bulk.ids(
         session,
@@ -162,9 +169,11 @@ def _save_agents(session: Session, clips: Iterable[NewClip]) -> dict[str | None,
         if clip.agent is not None:
             _check_team(clip.agent, given.get(clip.agent), clip.team)
             given[clip.agent] = given.get(clip.agent) or clip.team
-    teams, _ = bulk.ensure(session, Team, {(team,): {"name": team} for team in given.values() if team}, ["name"])
+    teams, _ = bulk.ensure(
+        session, Team, {(team,): {"name": team} for team in given.values() if team}, ["name"], lock="share"
+    )
     rows = {(name,): {"name": name, "team_id": teams.get((team,))} for name, team in given.items()}
-    agents, created = bulk.ensure(session, Agent, rows, ["name"])
+    agents, created = bulk.ensure(session, Agent, rows, ["name"], lock="share")
     known = {agent: teams.get((given[key[0]],)) for key, agent in agents.items() if key not in created}
     _join_teams(session, known, given)
     return {name: agent for (name,), agent in agents.items()}
@@ -206,7 +215,7 @@ def _save_sessions(session: Session, clips: Iterable[NewClip]) -> dict[str, int]
         key = session_key(clip.session_name, clip.recording.sha256)
         name = clip.session_name or stem(clip.recording.file_name)
         rows.setdefault((key,), {"key": key, "name": name, "created_at": now})
-    found, _ = bulk.ensure(session, RecordingSession, rows, ["key"])
+    found, _ = bulk.ensure(session, RecordingSession, rows, ["key"], lock="share")
     return {key: identifier for (key,), identifier in found.items()}
 
 

@@ -136,6 +136,7 @@ class ClipPage:
 class HistoryRow(ClipRow):
     """A row of the history: beside the clip's own fields, what its call was."""
 
+    recording_id: int
     team: str | None
     scenario: str | None
     domain: str | None

@@ -188,7 +188,9 @@ def test_the_audio_is_kept_without_a_copy_where_the_disk_can(
         monkeypatch.setattr(os, "link", refuse)
     upload = config.data_dir / jobs.stage(io.BytesIO(b"abc"), "a.wav", config).path
     for _ in range(2):
-        kept = config.data_dir / staging.keep(upload, "ab" * 32, config.data_dir)
+        answer = staging.keep(upload, "ab" * 32, config)
+        assert answer is not None
+        kept = config.data_dir / answer.path
         assert kept.read_bytes() == b"abc"
         assert kept.samefile(upload) is links
 
