@@ -84,7 +84,7 @@ def _relative(bands: Floats) -> tuple[Floats, Floats]:
 def _active(level: Floats) -> NDArray[np.bool_]:
     """Frames that are speech rather than pause: above a floor that follows the noise of the clip."""
     floor = np.quantile(level, 0.1)
-    return np.asarray(level >= max(-30.0, 0.65 * floor))
+    return np.asarray(level >= max(-30.0, 0.65 * floor) - 0.01)  # a steady tone is active throughout
 
 
 def _at_least(values: FloatArray, threshold: float, among: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.random import Generator
@@ -86,15 +85,21 @@ class Copies:
         return self.take(own & (self.family == family) if family is not None else own)
 
 
-def make_copies(corpus: Sequence[Utterance], seed: int, per_family: dict[str, int], workers: int) -> Copies:
-    """The corpus as it is, degraded for training, and degraded for the tests of `TESTING`.
+def make_copies(
+    corpus: Sequence[Utterance],
+    seed: int,
+    per_family: dict[str, int],
+    workers: int,
+    testing: Sequence[str] = TESTING,
+) -> Copies:
+    """The corpus as it is, degraded for training, and degraded for tests.
 
     Each copy has its own random generator, so any of them can be made alone, in any process.
     """
     kinds = [(CLEAN, 0), *((family, k) for family, count in per_family.items() for k in range(count))]
-    jobs = [(i, family, k) for family, k in [*kinds, *((TEST + t, 0) for t in TESTING)] for i in range(len(corpus))]
-    with ProcessPoolExecutor(workers) as pool:
-        rows = list(pool.map(partial(_describe, corpus, seed), jobs, chunksize=64))
+    jobs = [(i, family, k) for family, k in [*kinds, *((TEST + t, 0) for t in testing)] for i in range(len(corpus))]
+    with ProcessPoolExecutor(workers, initializer=_hold, initargs=(corpus, seed)) as pool:
+        rows = list(pool.map(_describe, jobs, chunksize=64))
     return Copies(
         features=np.stack([vector for vector, _ in rows]),
         label=np.array([CLASSES.index(corpus[i].label) for i, _, _ in jobs]),
@@ -104,8 +109,16 @@ def make_copies(corpus: Sequence[Utterance], seed: int, per_family: dict[str, in
     )
 
 
-def _describe(corpus: Sequence[Utterance], seed: int, job: tuple[int, str, int]) -> tuple[FloatArray, tuple[str, ...]]:
-    waveform, speakers = degrade(corpus, seed, *job)
+_held: list[tuple[Sequence[Utterance], int]] = []  # of a worker process: sent once, not with every job
+
+
+def _hold(corpus: Sequence[Utterance], seed: int) -> None:
+    _held[:] = [(corpus, seed)]
+
+
+def _describe(job: tuple[int, str, int]) -> tuple[FloatArray, tuple[str, ...]]:
+    (corpus, seed), (index, family, copy) = _held[0], job
+    waveform, speakers = degrade(corpus, seed, index, family, copy)
     return features(waveform), speakers
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from safetensors.numpy import save
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from emostore.engine.baseline import DEFAULT, BaselineRecognizer, Weights
 from emostore.training import card
