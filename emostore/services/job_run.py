@@ -13,7 +13,7 @@ from emostore.config import Settings
 from emostore.engine.recognizer import Recognizer
 from emostore.errors import AudioError, EmostoreError, StoreError
 from emostore.i18n import Explained
-from emostore.services import media, staging
+from emostore.services import media, preferences, staging
 from emostore.services.analysis import Analyser, ClipResult, Progress, Source, Status, unexpected
 from emostore.services.job_views import description_from_json, result_as_json, sentence_as_json
 from emostore.store import job_claims, job_reports
@@ -66,7 +66,7 @@ class Run:
         source = self._source()
         analyser = Analyser(
             self._store,
-            self._settings,
+            preferences.effective(self._store, self._settings),
             self._load(),
             progress=self._tell,
             cancelled=self._is_cancelled,
