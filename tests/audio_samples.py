@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import wave
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -19,6 +20,7 @@ FORMATS: dict[str, tuple[str, str, int]] = {
     "pcm_s16.wav": ("wav", "pcm_s16le", 44_100),
     "pcm_s24.wav": ("wav", "pcm_s24le", 48_000),
     "pcm_s32.wav": ("wav", "pcm_s32le", 96_000),
+    "pcm_s64.wav": ("wav", "pcm_s64le", 44_100),
     "pcm_u8.wav": ("wav", "pcm_u8", 11_025),
     "float.wav": ("wav", "pcm_f32le", 16_000),
     "double.wav": ("wav", "pcm_f64le", 22_050),
@@ -96,9 +98,17 @@ def _chunk(name: bytes, data: bytes) -> bytes:
 
 
 def write_encoded(
-    path: Path, channels: FloatArray, kind: str, metadata: dict[str, str] | None = None, tracks: int = 1
+    path: Path,
+    channels: FloatArray,
+    kind: str,
+    metadata: dict[str, str] | None = None,
+    tracks: int = 1,
+    repeats: int = 1,
 ) -> Path:
-    """A file of one of `FORMATS` from float32 (channels, samples) at that format's rate; stereo at most."""
+    """A file of one of `FORMATS` from float32 (channels, samples) at that format's rate; stereo at most.
+
+    The signal comes `repeats` times in each of the `tracks`.
+    """
     container_name, codec, rate = FORMATS[kind]
     layout = "mono" if len(channels) == 1 else "stereo"
     with av.open(str(path), "w", format=container_name) as container:
@@ -107,20 +117,20 @@ def write_encoded(
         for stream in streams:
             if codec == "wmav2":  # it has no bit rate of its own
                 stream.bit_rate = 128_000
-            for frame in _frames(channels, rate, layout):
+            for frame in _frames(channels, rate, layout, repeats):
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
     return path
 
 
-def _frames(channels: FloatArray, rate: int, layout: str) -> list[av.AudioFrame]:
-    frames = []
-    for start in range(0, channels.shape[1], 4096):
-        block = np.ascontiguousarray(channels[:, start : start + 4096], dtype=np.float32)
-        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=layout)
-        frame.sample_rate, frame.pts = rate, start
-        frames.append(frame)
-    return frames
+def _frames(channels: FloatArray, rate: int, layout: str, repeats: int) -> Iterator[av.AudioFrame]:
+    samples = channels.shape[1]
+    for start in range(0, samples * repeats, samples):
+        for offset in range(0, samples, 4096):
+            block = np.ascontiguousarray(channels[:, offset : offset + 4096], dtype=np.float32)
+            frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=layout)
+            frame.sample_rate, frame.pts = rate, start + offset
+            yield frame
 
 
 def write_silent_film(path: Path) -> Path:

@@ -66,22 +66,40 @@ def allowed_demuxers() -> str:
 
 
 class BoundedReader(io.RawIOBase):
-    """A file that ends the reading, by an error, where it grows past the byte limit.
+    """A file that ends where it grows past the byte limit or cannot be read; `check` then raises.
 
-    It has no `name`, so that FFmpeg judges a file by its bytes and never by its extension.
+    It has no `name`, so that FFmpeg judges a file by its bytes and never by its extension. Its methods
+    raise nothing themselves: FFmpeg calls them, and PyAV would print what it cannot hand on.
     """
 
     def __init__(self, file: BinaryIO, name: str, max_bytes: int) -> None:
         super().__init__()
         self._file, self._name, self._max_bytes = file, name, max_bytes
+        self._failure: AudioError | None = None
 
     def read(self, size: int = -1, /) -> bytes:  # noqa: D102
-        data = self._file.read(size)
-        check_size(self._name, self._file.tell(), self._max_bytes)
-        return data
+        try:
+            data = self._file.read(size)
+            if data:  # past the end, where a damaged header may point, nothing is read and nothing is over
+                check_size(self._name, self._file.tell(), self._max_bytes)
+        except OSError as error:
+            self._failure = unreadable(self._name, error)
+        except AudioError as error:
+            self._failure = error
+        else:
+            return data
+        return b""
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:  # noqa: D102
-        return self._file.seek(offset, whence)
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError, OverflowError):
+            return -1  # FFmpeg's sign of failure, for a place that no file has
+
+    def check(self) -> None:
+        """Raise `AudioError` if the reading was ended."""
+        if self._failure is not None:
+            raise self._failure
 
     def tell(self) -> int:  # noqa: D102
         return self._file.tell()
@@ -121,9 +139,10 @@ def open_container(path: Path, name: str, limits: Limits) -> Iterator[InputConta
     """
     with _open_regular(path, name, limits) as file:
         _refuse_known_kinds(file, name)
+        reader = BoundedReader(file, name, limits.max_bytes)
         try:
             container = av.open(
-                BoundedReader(file, name, limits.max_bytes),
+                reader,
                 mode="r",
                 container_options={
                     "format_whitelist": allowed_demuxers(),
@@ -135,9 +154,13 @@ def open_container(path: Path, name: str, limits: Limits) -> Iterator[InputConta
                 buffer_size=BUFFER_SIZE,
             )
         except DECODING_ERRORS as error:
+            reader.check()
             raise _not_a_recording(file, name) from error
-        with container:
-            yield container
+        try:
+            with container:
+                yield container
+        finally:
+            reader.check()
 
 
 def content_hash(path: Path | str) -> str:
@@ -148,7 +171,7 @@ def content_hash(path: Path | str) -> str:
             while block := file.read(READ_SIZE):
                 digest.update(block)
     except OSError as error:
-        raise _unreadable(Path(path).name, error) from error
+        raise unreadable(Path(path).name, error) from error
     return digest.hexdigest()
 
 
@@ -158,7 +181,7 @@ def _open_regular(path: Path, name: str, limits: Limits) -> Iterator[BinaryIO]:
         # Without O_NONBLOCK, opening a named pipe would wait for a writer for ever.
         file = open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb")  # noqa: SIM115
     except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
-        raise _unreadable(name, error) from error
+        raise unreadable(name, error) from error
     with file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
@@ -169,7 +192,8 @@ def _open_regular(path: Path, name: str, limits: Limits) -> Iterator[BinaryIO]:
         yield file
 
 
-def _unreadable(name: str, error: Exception) -> AudioError:
+def unreadable(name: str, error: Exception) -> AudioError:
+    """The sentence for a file that the system does not give."""
     reason = getattr(error, "strerror", None) or str(error)
     return AudioError("{name} could not be read: {found}. Check the file and its permissions.", name=name, found=reason)
 

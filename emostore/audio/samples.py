@@ -15,26 +15,26 @@ _FULL_SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63, "fl
 # resampling it would overflow.
 MAX_MAGNITUDE = 2.0**31
 
-# libswresample, with a filter of 64 taps a phase in place of 32. Measured by benchmarks/audio.py over
-# 48, 44.1, 22.05 and 8 kHz, passband to 7 kHz (or 0.4375 of a lower rate), aliases of 9 kHz and above:
-#                                         ripple     aliases or images   speed (x real time, 48 kHz)
-#   swr as it comes                       0.39 dB     −38 dB               300
-#   swr, 64 taps, cutoff 0.97             0.0002 dB   −95 dB              1000
-#   swr, 128 taps, cutoff 0.97            0.0001 dB  −103 dB               650
-#   torchaudio as it comes                1.8 dB      −17 dB               700
-#   torchaudio "kaiser_best"              0.0000 dB  −105 dB               330
-# −95 dB is below the noise of 16 bits. swr also keeps its state between blocks, so that a stream gives
-# bit for bit what the whole file gives; torchaudio would need overlaps, and torch. soxr is not
-# compiled into PyAV's FFmpeg.
-MIN_FLUSH = 1_000  # samples: more than half of the filter at any rate
+# libswresample, with a filter of 64 taps a phase in place of 32. Measured by benchmarks/audio.py on two
+# cores, from 48, 44.1, 22.05 and 8 kHz; passband to 7 kHz (0.4375 of a lower rate), aliases of 9 kHz and above:
+#                                ripple      alias or image   times real time
+#   swr as it comes              0.39 dB       −38 dB         1,200 to  9,600
+#   swr, 64 taps, cutoff 0.97    0.0003 dB     −95 dB           950 to  7,700
+#   swr, 128 taps, cutoff 0.97   0.0001 dB    −102 dB           770 to  4,700
+#   torchaudio as it comes       1.8 dB        −17 dB         1,350 to 10,500
+#   torchaudio "kaiser_best"     0.0000 dB    −105 dB           490 to  4,200
+# −95 dB is below the noise of 16 bits, and at these speeds decoding is what takes the time. swr also
+# keeps its state between blocks, so that a stream gives bit for bit what the whole file gives; torchaudio
+# would need overlapping blocks, and torch in every process. soxr is not compiled into PyAV's FFmpeg.
 SWR_OPTIONS = {"filter_size": "64", "cutoff": "0.97"}
+MIN_FLUSH = 1_000  # samples: more than half of the filter at any rate
 
 
 def to_float(frame: av.AudioFrame) -> FloatArray:
     """The samples of a frame, float32 of shape (channels, samples), ±1 full scale; exact up to 24 bits."""
     kind = frame.format.name
     packed = not frame.format.is_planar
-    samples: NDArray[np.generic] = frame.to_ndarray()
+    samples: NDArray[np.generic] = _wide_integers(frame) if kind.startswith("s64") else frame.to_ndarray()
     if packed:
         samples = samples.reshape(-1, len(frame.layout.channels)).T
     scale = _FULL_SCALE[kind if packed else kind.removesuffix("p")]
@@ -44,6 +44,12 @@ def to_float(frame: av.AudioFrame) -> FloatArray:
         samples = np.clip(samples.astype(np.float64), -2 * MAX_MAGNITUDE, 2 * MAX_MAGNITUDE)  # inside float32
     floats = np.ascontiguousarray(samples, dtype=np.float32)
     return floats if scale == 1.0 else floats / np.float32(scale)
+
+
+def _wide_integers(frame: av.AudioFrame) -> NDArray[np.int64]:
+    """The planes of 64-bit integers, the one format that PyAV does not hand over as an array."""
+    count = frame.samples * (1 if frame.format.is_planar else len(frame.layout.channels))
+    return np.stack([np.frombuffer(bytes(plane), np.int64, count) for plane in frame.planes])
 
 
 def sanitise(block: FloatArray) -> tuple[FloatArray, int]:

@@ -53,19 +53,23 @@ class AudioStream:
         return self._losses.notes
 
     def __iter__(self) -> Iterator[FloatArray]:
-        for block in self._resampled():
-            self._samples_out += block.shape[1]
-            if self._samples_out > self._limits.max_duration_s * SAMPLE_RATE:
-                raise AudioError(
-                    "{name} is longer than {allowed_s:,.0f} s, the longest recording that is accepted. "
-                    "Split it, or raise the limit in the settings.",
-                    name=self._name,
-                    allowed_s=self._limits.max_duration_s,
-                    found=self._samples_out / SAMPLE_RATE,
-                )
-            if block.shape[1]:
-                yield block
-        self._losses.finish(self.info)
+        with _named_errors(self._name):  # an error of the caller's loop never comes in here
+            for block in self._resampled():
+                self._samples_out += block.shape[1]
+                self._check_duration()
+                if block.shape[1]:
+                    yield block
+            self._losses.finish(self.info)
+
+    def _check_duration(self) -> None:
+        if self._samples_out > self._limits.max_duration_s * SAMPLE_RATE:
+            raise AudioError(
+                "{name} is longer than {allowed_s:,.0f} s, the longest recording that is accepted. "
+                "Split it, or raise the limit in the settings.",
+                name=self._name,
+                allowed_s=self._limits.max_duration_s,
+                found=self._samples_out / SAMPLE_RATE,
+            )
 
     def _choose_stream(self) -> AvStream:
         streams = self._container.streams
@@ -229,11 +233,20 @@ def open_stream(path: Path | str, limits: Limits | None = None, *, name: str | N
     path = Path(path)
     name, limits = name or path.name, limits or Limits()
     with open_container(path, name, limits) as container:
-        try:
-            yield AudioStream(container, name, limits)
-        except AudioError:
-            raise
-        except av.FFmpegError as error:
-            raise AudioError(
-                "{name} could not be decoded: {found}. Export the recording again.", name=name, found=error.strerror
-            ) from error
+        with _named_errors(name):
+            stream = AudioStream(container, name, limits)
+        yield stream
+
+
+@contextlib.contextmanager
+def _named_errors(name: str) -> Iterator[None]:
+    """Whatever decoding raises, as an `AudioError`."""
+    try:
+        yield
+    except AudioError:
+        raise
+    except DECODING_ERRORS as error:
+        found = getattr(error, "strerror", None) or str(error)
+        raise AudioError(
+            "{name} could not be decoded: {found}. Export the recording again.", name=name, found=found
+        ) from error

@@ -117,6 +117,27 @@ def test_a_file_over_the_byte_limit_is_refused_by_its_size(tmp_path: Path) -> No
         decode(path, Limits(max_bytes=1000))
 
 
+def test_a_file_that_grows_past_the_limit_while_it_is_read_is_refused(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = write_wav(tmp_path / "growing.wav", noise(20.0)[None])
+    size = path.stat().st_size
+
+    def decode_growing() -> None:
+        with open_stream(path, Limits(max_bytes=size + 1000)) as stream, path.open("ab") as file:
+            file.write(noise(20.0).tobytes())  # the header is not corrected, as in a live recording
+            file.flush()
+            for block in stream:
+                assert block.shape[0] == 1
+
+    data = bytearray(path.read_bytes())
+    data[4:8] = data[40:44] = b"\xff\xff\xff\xff"  # a length that was never filled in
+    path.write_bytes(data)
+    with pytest.raises(AudioError, match="or more; at most"):
+        decode_growing()
+    assert capfd.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize("limits", [{"max_bytes": 0}, {"max_duration_s": -1.0}, {"max_channels": 0}])
 def test_limits_are_positive(limits: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="must be positive"):
