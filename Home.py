@@ -1,13 +1,7 @@
-"""Entry of the app: page config, access, language and navigation."""
+"""Entry of the app: `streamlit run Home.py`."""
 
 from __future__ import annotations
 
-from emostore import access
-from emostore.ui import bootstrap, shell
+from emostore.ui import shell
 
-shell.configure()
-shell.language_switch()
-with bootstrap.friendly_errors():
-    access.require("read")
-    bootstrap.start_worker()
-    shell.run_page()
+shell.main()

@@ -11,8 +11,8 @@ from emostore.emotions import EMOTIONS
 from emostore.services.descriptions import ROLES
 from emostore.store import history
 from emostore.store.history import HistoryFilter
-from emostore.store.views import HistoryOptions, HistoryRow
-from emostore.ui import links
+from emostore.store.views import ClipCursor, HistoryOptions, HistoryRow
+from emostore.ui import links, urls
 from emostore.ui.bootstrap import open_store
 from emostore.ui.text import _, duration, emotion, role, when
 
@@ -72,25 +72,13 @@ def results(wanted: HistoryFilter) -> None:
     if chosen:
         st.switch_page(links.CLIP_PAGE, query_params={"id": str(page.rows[chosen[0]].clip_id)})
     with st.container(horizontal=True):
-        if st.button(_("Later"), icon=":material/arrow_back:", disabled=page.previous is None, key="later"):
-            _turn("after", history.write_cursor(page.previous) if page.previous else "")
-        if st.button(_("Earlier"), icon=":material/arrow_forward:", disabled=page.next is None, key="earlier"):
-            _turn("before", history.write_cursor(page.next) if page.next else "")
+        _turn("later", _("Later"), ":material/arrow_back:", "after", page.previous)
+        _turn("earlier", _("Earlier"), ":material/arrow_forward:", "before", page.next)
 
 
-def _choice(key: str, label: str, options: Sequence[str], name: Callable[[str], str] = str) -> str | None:
-    # A name in the URL that nobody knows any more is no error: the widget then shows none.
-    return st.selectbox(
-        label,
-        options,
-        index=None,
-        format_func=name,
-        placeholder=_("All"),
-        key=key,
-        bind="query-params",
-        on_change=_first_page,
-        width=180,
-    )
+def _choice(name: str, label: str, options: Sequence[str], shown: Callable[[str], str] = str) -> str | None:
+    binding = urls.bound(name, options, then=_first_page)
+    return st.selectbox(label, options, index=None, format_func=shown, placeholder=_("All"), width=180, **binding)
 
 
 def _session_name(known: HistoryOptions) -> Callable[[str], str]:
@@ -130,7 +118,12 @@ def _first_page() -> None:
         st.query_params.pop(name, None)
 
 
-def _turn(name: str, cursor: str) -> None:
+def _turn(key: str, label: str, icon: str, name: str, cursor: ClipCursor | None) -> None:
+    """A button to the next page on one side; it rests where there is none."""
+    arguments = (name, history.write_cursor(cursor)) if cursor else ()
+    st.button(label, icon=icon, key=key, disabled=cursor is None, on_click=_go, args=arguments)
+
+
+def _go(name: str, cursor: str) -> None:
     _first_page()
     st.query_params[name] = cursor
-    st.rerun()

@@ -8,8 +8,8 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import Page
 
-from emostore import i18n
-from emostore.ui import links
+from emostore import access, i18n
+from emostore.ui import bootstrap, links, urls
 from emostore.ui.text import LANGUAGE_KEY, _, default_language
 
 ASSETS = Path(__file__).parent.parent / "assets"
@@ -17,45 +17,55 @@ _inside_home: ContextVar[bool] = ContextVar("inside_home", default=False)
 ICON = str(ASSETS / "icon.png")
 
 
-def configure() -> None:
-    """Title, icon and layout. Without an icon of ours, a browser would fetch the page's from a font server."""
+def main() -> None:
+    """The whole app: page config, language, the access gate, and the page that the reader is on."""
+    # Without an icon of ours, a browser would fetch the page's from a font server.
     st.set_page_config(page_title="Emostore", page_icon=ICON, layout="wide")
+    language_switch()
+    with bootstrap.friendly_errors():
+        access.require("read")
+        bootstrap.start_worker()
+        _run_page()
+
+
+def through_home() -> None:
+    """Every page begins with this: it goes on only inside `main`, behind its gate and in its language.
+
+    Until `st.navigation` was called once in a process, Streamlit takes `pages/` for its older kind of
+    multipage app and runs the file that a link names by itself.
+    """
+    if not _inside_home.get():
+        main()
+        st.stop()
 
 
 def language_switch() -> None:
-    """The choice of language; it lives in the URL, so that a link opens as it was read."""
+    """The choice of language. It goes with the reader from page to page, and with the link to the next reader."""
     st.logo(str(ASSETS / "logo.svg"), icon_image=str(ASSETS / "icon.svg"), size="large")
-    st.sidebar.segmented_control(
+    default = default_language()
+    chosen = st.query_params.get(LANGUAGE_KEY, st.session_state.get(LANGUAGE_KEY))
+    if chosen in i18n.LANGUAGES and chosen != default:
+        st.query_params[LANGUAGE_KEY] = chosen  # links between pages leave it behind
+    st.session_state[LANGUAGE_KEY] = st.sidebar.segmented_control(
         "Language · 语言",
         list(i18n.LANGUAGES),
-        default=default_language(),
         required=True,
         format_func=i18n.LANGUAGES.__getitem__,
-        key=LANGUAGE_KEY,
-        bind="query-params",
+        **urls.bound(LANGUAGE_KEY, list(i18n.LANGUAGES), default, then=_remember_language),
     )
 
 
-def run_page() -> None:
-    """Run the page that the reader is on."""
+def _remember_language() -> None:
+    st.session_state[LANGUAGE_KEY] = st.query_params.get(LANGUAGE_KEY)
+
+
+def _run_page() -> None:
     page = _navigation()
     token = _inside_home.set(True)
     try:
         page.run()
     finally:
         _inside_home.reset(token)
-
-
-def through_home() -> None:
-    """Every page begins with this: it goes on only inside `Home.py`, behind its access gate and in its language.
-
-    Until `st.navigation` was called once in a process, Streamlit takes `pages/` for its older kind of
-    multipage app and runs the file that a link names by itself. Calling it and running again mends that.
-    """
-    if not _inside_home.get():
-        configure()
-        _navigation()
-        st.rerun()
 
 
 def _navigation() -> Page:

@@ -13,6 +13,7 @@ from emostore.config import settings
 from emostore.errors import EmostoreError
 from emostore.services import jobs
 from emostore.services.descriptions import ROLES, Description
+from emostore.ui import urls
 from emostore.ui.bootstrap import open_store
 from emostore.ui.text import _, explain, role
 
@@ -23,7 +24,7 @@ _SOURCES = ("files", "folder", "microphone")
 def form() -> None:
     """Draw the form, and hand in what was chosen when its button is pressed."""
     source = st.segmented_control(
-        _("From"), _SOURCES, default="files", required=True, format_func=_source_name, key="source", bind="query-params"
+        _("From"), _SOURCES, required=True, format_func=_source_name, **urls.bound("source", _SOURCES, "files")
     )
     chosen = _choose(source, st.session_state.setdefault(_ROUND, 0))
     with st.expander(_("About these recordings (may be left empty)"), icon=":material/edit_note:"):

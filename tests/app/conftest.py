@@ -43,3 +43,9 @@ def store(data_dir: Path) -> Store:
 @pytest.fixture
 def app(data_dir: Path) -> AppTest:
     return AppTest.from_file(HOME, default_timeout=60)
+
+
+def text(app: AppTest) -> str:
+    """Every word of the page outside its widgets, a line each."""
+    parts = [*app.title, *app.header, *app.subheader, *app.markdown, *app.caption, *app.warning, *app.info, *app.error]
+    return "\n".join(str(part.value) for part in parts)

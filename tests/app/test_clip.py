@@ -2,55 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from emostore import access
-from emostore.emotions import EMOTIONS, EmotionScores
-from emostore.store import clips, records
 from emostore.store.session import Store
-
-NOW = datetime(2026, 3, 31, 6, 5, tzinfo=UTC)
-MODEL = records.ModelRevisionKey("six", "abcdef123456", 2, (*EMOTIONS[:5], "sad"), "none")
-
-
-def saved(store: Store, *, name: str = "call.wav", speechless: bool = False, **about: str) -> int:
-    recording = records.NewRecording(
-        sha256=f"{abs(hash(name)):064x}"[:64],
-        file_name=name,
-        byte_count=10,
-        duration_s=75.0,
-        sample_rate=8000,
-        channel_count=1,
-        container="wav",
-        codec="pcm_mulaw",
-        uploaded_at=NOW,
-        happened_at=NOW,
-        happened_at_source="upload",
-        notes=(records.Note("The sample rate changes inside the recording; it was followed."),),
-    )
-    logits = np.array([3, 2, 0, 0, 1, -np.inf, 0, -np.inf, -np.inf], np.float32)
-    outcome = (
-        records.NoSpeech("silence")
-        if speechless
-        else records.Analysed(logits, EmotionScores.from_logits(logits.tolist()), embedding=np.zeros(2, np.float32))
-    )
-    clip = records.NewClip(recording, 0, 75.0, 60.0, role="customer", **about)  # type: ignore[arg-type]
-    return clips.save(store, records.NewAnalysis(clip, MODEL, outcome, NOW)).clip_id
+from tests.app.conftest import text
+from tests.app.stored import saved
 
 
 def opened(app: AppTest, identifier: object) -> AppTest:
     app.query_params["id"] = str(identifier)
     return app.run().switch_page("pages/clip.py").run()
-
-
-def text(app: AppTest) -> str:
-    parts = [*app.title, *app.markdown, *app.caption, *app.warning, *app.info, *app.error]
-    return "\n".join(str(part.value) for part in parts)
 
 
 def test_a_clip_opens_with_a_sentence_then_its_chart_and_what_is_known(app: AppTest, store: Store) -> None:
