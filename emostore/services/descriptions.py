@@ -16,6 +16,7 @@ T = TypeVar("T")
 
 __all__ = [
     "DOMAINS",
+    "NO_ROLES",
     "ROLES",
     "SCENARIOS",
     "Description",
