@@ -1,15 +1,33 @@
-"""Settings: models, how the app behaves, what it stores, and who did what."""
+"""Settings: how the app behaves, its models, what it stores, and who did what."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from emostore import access
-from emostore.ui import models, shell
+from emostore.ui import choices, models, shell, storage
 from emostore.ui.text import _
 
 shell.through_home()
 access.require("administer")
 st.title(_("Settings"), anchor=False)
-st.header(_("Models"), anchor=False)
-models.section()
+general, about_models, stored, who, log = st.tabs(
+    [_("General"), _("Models"), _("Storage"), _("Agents and sessions"), _("Log")], on_change="rerun", key="section"
+)
+# A tab that is not open costs nothing.
+if general.open:
+    with general:
+        choices.section()
+if about_models.open:
+    with about_models:
+        models.section()
+if stored.open:
+    with stored:
+        storage.used()
+if who.open:
+    with who:
+        storage.people()
+        storage.sessions()
+if log.open:
+    with log:
+        storage.events()

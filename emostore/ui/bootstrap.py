@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import logging
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import streamlit as st
 
-from emostore.config import settings
+from emostore.config import Settings, settings
 from emostore.engine import registry
 from emostore.engine.recognizer import Recognizer
-from emostore.errors import EmostoreError
+from emostore.services import preferences
 from emostore.services.downloads import BackgroundDownload
 from emostore.services.worker import Worker
 from emostore.store import migrate
 from emostore.store.session import Store, create_store
-from emostore.ui.text import _, explain
 
-log = logging.getLogger(__name__)
+CHOICES_HOLD_S = 2  # how long another process may not notice what was chosen in this one
 
 
 @st.cache_resource(show_spinner=False)
@@ -29,6 +25,12 @@ def open_store() -> Store:
     store = create_store(settings().resolved_database_url)
     migrate.upgrade(store)
     return store
+
+
+@st.cache_resource(show_spinner=False, ttl=CHOICES_HOLD_S)
+def in_force() -> Settings:
+    """The settings with what was chosen on the Settings page folded in."""
+    return preferences.effective(open_store(), settings())
 
 
 @st.cache_resource(show_spinner=False)
@@ -46,24 +48,5 @@ def background_download() -> BackgroundDownload:
 
 
 def load_model() -> Recognizer:
-    """The configured model; the first call loads it."""
-    return registry.load_recognizer(settings())
-
-
-@contextmanager
-def friendly_errors() -> Iterator[None]:
-    """Show a named error as its sentence and any other as a short one with an id; the log has it whole."""
-    try:
-        yield
-    except EmostoreError as error:
-        st.error(explain(error), icon=":material/error:")
-    except Exception:
-        reference = uuid.uuid4().hex[:8]
-        log.exception("Unexpected error %s", reference)
-        st.error(
-            _(
-                "Something went wrong that we did not foresee; the log has the details under {id}.",
-                id=reference,
-            ),
-            icon=":material/bug_report:",
-        )
+    """The model that was chosen; the first call loads it."""
+    return registry.load_recognizer(in_force())

@@ -7,12 +7,11 @@ from pathlib import PurePath
 import streamlit as st
 
 from emostore.analytics.insights import headline
-from emostore.config import settings
 from emostore.services import media
 from emostore.services.analysis import no_speech_sentence
 from emostore.store import reports
 from emostore.ui import links
-from emostore.ui.bootstrap import open_store
+from emostore.ui.bootstrap import in_force, open_store
 from emostore.ui.scores import distribution
 from emostore.ui.text import _, duration, emotion, explain, plain, role, when
 
@@ -77,7 +76,7 @@ def chart(view: reports.ClipView, key: str = "clip") -> None:
 
 def player(view: reports.ClipView) -> None:
     """The kept sound, or a word on why there is none."""
-    kept = media.find(view.media_path, view.container, view.codec, settings().data_dir)
+    kept = media.find(view.media_path, view.container, view.codec, in_force().data_dir)
     if kept is None:
         st.caption(_("The audio of this recording was not kept."))
     elif kept.mime_type is None:

@@ -6,14 +6,13 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from emostore.config import settings
 from emostore.emotions import EMOTIONS
 from emostore.services.descriptions import ROLES
 from emostore.store import history
 from emostore.store.history import HistoryFilter
 from emostore.store.views import ClipCursor, HistoryOptions, HistoryRow
 from emostore.ui import links, urls
-from emostore.ui.bootstrap import open_store
+from emostore.ui.bootstrap import in_force, open_store
 from emostore.ui.text import _, duration, emotion, role, when
 
 PAGE_ROWS = 50
@@ -45,7 +44,7 @@ def filters() -> HistoryFilter | None:
         emotion=heard,
         role=voice,
         model=(name, revision) if model else None,
-        time_zone=settings().time_zone,
+        time_zone=in_force().time_zone,
     )
 
 

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from emostore.config import settings
 from emostore.services import jobs
 from emostore.services.analysis import Stage, Status
 from emostore.store import reports
 from emostore.ui import clips, links
-from emostore.ui.bootstrap import open_store
+from emostore.ui.bootstrap import in_force, open_store
 from emostore.ui.text import _, duration, emotion, explain, plain, when
 
 SHOWN_JOBS = 10
@@ -50,7 +49,7 @@ def _draw(found: Sequence[jobs.JobView]) -> None:
         if any(not job.is_open for job in found) and st.button(
             _("Clear the finished"), icon=":material/clear_all:", key="clear", type="tertiary"
         ):
-            jobs.clear_finished(open_store(), settings())
+            jobs.clear_finished(open_store(), in_force())
             st.rerun()
     for number, job in enumerate(found):
         with st.container(border=True, key=f"job_{job.id}"):
@@ -74,7 +73,7 @@ def _progress(job: jobs.JobView) -> None:
         st.caption(when(job.created_at), width="content")
         st.progress(min(1.0, job.share_done), text=text)
         if job.is_open and st.button(_("Cancel"), icon=":material/cancel:", key=f"cancel_{job.id}"):
-            jobs.cancel(open_store(), settings(), job.id)
+            jobs.cancel(open_store(), in_force(), job.id)
             st.rerun()
         if job.failed > 1 and st.button(_("Try all again"), icon=":material/refresh:", key=f"retry_all_{job.id}"):
             jobs.retry_failed(open_store(), job.id)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from emostore.config import settings
 from emostore.emotions import EMOTIONS
 from emostore.engine import registry
 from emostore.engine.checkpoint import LARGE
 from emostore.engine.recognizer import Recognizer
 from emostore.errors import EmostoreError
 from emostore.services import downloads, jobs
-from emostore.ui.bootstrap import background_download, load_model, open_store
+from emostore.ui.bootstrap import background_download, in_force, load_model, open_store
 from emostore.ui.text import _, duration, emotion, explain, plain, size
 
 _PLAN = "download_plan"
@@ -21,7 +20,7 @@ SOURCES: tuple[downloads.Source, ...] = ("auto", "modelscope", "huggingface")
 def section() -> None:
     """The models, one card each, then the download."""
     used = load_model().info
-    listings = registry.available_models(settings())
+    listings = registry.available_models(in_force())
     for listing in listings:
         with st.container(border=True, key=f"model_{listing.name}"):
             _card(listing, used=listing.name == used.name, revision=used.revision)
@@ -69,7 +68,7 @@ def _download() -> None:
         st.session_state.pop(_PLAN, None)
         try:
             with st.spinner(_("Asking …")):
-                st.session_state[_PLAN] = downloads.plan(settings(), source or "auto")
+                st.session_state[_PLAN] = downloads.plan(in_force(), source or "auto")
         except EmostoreError as error:
             st.error(explain(error), icon=":material/cloud_off:")
     plan: downloads.DownloadPlan | None = st.session_state.get(_PLAN)
@@ -117,5 +116,5 @@ def _again(recognizer: Recognizer) -> None:
         name = f"{other.model} {other.revision[:8]}"
         label = _("Analyse again what {model} scored ({count} recordings)", model=name, count=f"{count:,}")
         if st.button(label, icon=":material/replay:", key=f"again_{other.model}_{other.revision}"):
-            jobs.reanalyse(open_store(), settings(), other)
+            jobs.reanalyse(open_store(), in_force(), other)
             st.toast(_("Handed in; the Upload page shows how far it is."))

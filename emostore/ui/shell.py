@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.navigation.page import Page
 
 from emostore import access, i18n
-from emostore.ui import bootstrap, links, urls
+from emostore.ui import bootstrap, failures, links, urls
 from emostore.ui.text import LANGUAGE_KEY, _, default_language
 
 ASSETS = Path(__file__).parent.parent / "assets"
@@ -22,7 +22,7 @@ def main() -> None:
     # Without an icon of ours, a browser would fetch the page's from a font server.
     st.set_page_config(page_title="Emostore", page_icon=ICON, layout="wide")
     language_switch()
-    with bootstrap.friendly_errors():
+    with failures.friendly_errors():
         access.require("read")
         bootstrap.start_worker()
         _run_page()

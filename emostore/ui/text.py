@@ -14,6 +14,8 @@ from babel.dates import format_datetime
 from emostore import i18n
 from emostore.config import settings
 from emostore.emotions import BY_NAME
+from emostore.errors import EmostoreError
+from emostore.ui.bootstrap import in_force
 
 LANGUAGE_KEY = "lang"
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$<>:&])")
@@ -27,7 +29,10 @@ def language() -> str:
 
 def default_language() -> str:
     """The language before the reader chose one."""
-    configured = settings().language
+    try:
+        configured = in_force().language
+    except EmostoreError:  # the database cannot be read; its error is shown in the language of the environment
+        configured = settings().language
     return i18n.choose(st.context.locale) if configured == "auto" else configured
 
 
@@ -64,7 +69,7 @@ def plain(text: str) -> str:
 def when(moment: datetime) -> str:
     """A moment in the reporting time zone."""
     locale = {"en": "en_GB", "zh": "zh_Hans_CN"}[language()]
-    return str(format_datetime(moment, "medium", tzinfo=ZoneInfo(settings().time_zone), locale=locale))
+    return str(format_datetime(moment, "medium", tzinfo=ZoneInfo(in_force().time_zone), locale=locale))
 
 
 def duration(seconds: float) -> str:

@@ -9,12 +9,11 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from emostore.config import settings
 from emostore.errors import EmostoreError
 from emostore.services import jobs
 from emostore.services.descriptions import ROLES, Description
 from emostore.ui import urls
-from emostore.ui.bootstrap import open_store
+from emostore.ui.bootstrap import in_force, open_store
 from emostore.ui.text import _, explain, role
 
 _ROUND = "upload_round"  # counted up after each upload, so that the widgets let go of their files
@@ -72,7 +71,7 @@ def _describe() -> Description:
         agent=agent.strip() or None,
         team=team.strip() or None,
         session=session.strip() or None,
-        happened_at=happened.replace(tzinfo=ZoneInfo(settings().time_zone)) if happened else None,
+        happened_at=happened.replace(tzinfo=ZoneInfo(in_force().time_zone)) if happened else None,
         roles=(voice,),
     )
 
@@ -83,11 +82,11 @@ def _hand_in(chosen: Sequence[tuple[str, BinaryIO]], description: Description) -
     bar = st.progress(0.0, text=_("Saving the files …"))
     try:
         for index, (name, stream) in enumerate(chosen):
-            staged.append(jobs.stage(stream, name, settings()))
+            staged.append(jobs.stage(stream, name, in_force()))
             bar.progress((index + 1) / len(chosen))
-        jobs.submit(open_store(), settings(), staged, description)
+        jobs.submit(open_store(), in_force(), staged, description)
     except EmostoreError as error:
-        jobs.discard(staged, settings())
+        jobs.discard(staged, in_force())
         st.error(explain(error), icon=":material/error:")
         return
     st.session_state[_ROUND] += 1
@@ -95,4 +94,4 @@ def _hand_in(chosen: Sequence[tuple[str, BinaryIO]], description: Description) -
 
 
 def _now() -> datetime:
-    return datetime.now(UTC).astimezone(ZoneInfo(settings().time_zone))
+    return datetime.now(UTC).astimezone(ZoneInfo(in_force().time_zone))

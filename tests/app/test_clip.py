@@ -32,10 +32,8 @@ def test_a_clip_opens_with_a_sentence_then_its_chart_and_what_is_known(app: AppT
     assert "not kept" in text(at)
 
 
-def test_a_clip_in_chinese_names_everything_in_chinese(
-    app: AppTest, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("EMOSTORE_LANGUAGE", "zh")
+def test_a_clip_in_chinese_names_everything_in_chinese(app: AppTest, store: Store) -> None:
+    app.query_params["lang"] = "zh"
     at = opened(app, saved(store))
     assert not at.exception
     assert "生气" in text(at)
