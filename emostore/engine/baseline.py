@@ -92,7 +92,9 @@ class BaselineRecognizer:
         rows = frames(waveform)
         parts = [rows.cut(start, end) for start, end in window_bounds(waveform.size)]
         over_time = np.stack([self._weights.embed(pool(part)) for part in parts])
-        if waveform.size <= CHUNK_S * SAMPLE_RATE:
+        if len(parts) == 1:
+            embedding = over_time[0]
+        elif waveform.size <= CHUNK_S * SAMPLE_RATE:
             embedding = self._weights.embed(pool(rows))
         else:
             embedding = _mean(over_time, parts)
