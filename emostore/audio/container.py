@@ -163,15 +163,20 @@ def open_container(path: Path, name: str, limits: Limits) -> Iterator[InputConta
             reader.check()
 
 
-def content_hash(path: Path | str) -> str:
-    """SHA-256 of a file's bytes in hex: what identifies a recording. Raises `AudioError` if unreadable."""
+def content_hash(path: Path | str, limits: Limits | None = None, *, name: str | None = None) -> str:
+    """SHA-256 of a file's bytes in hex: what identifies a recording.
+
+    Raises `AudioError` under `name` (by default the file's own) if it is unreadable, empty or over the limit.
+    """
+    path = Path(path)
+    name = name or path.name
     digest = hashlib.sha256()
     try:
-        with open(path, "rb") as file:
+        with _open_regular(path, name, limits or Limits()) as file:
             while block := file.read(READ_SIZE):
                 digest.update(block)
     except OSError as error:
-        raise unreadable(Path(path).name, error) from error
+        raise unreadable(name, error) from error
     return digest.hexdigest()
 
 

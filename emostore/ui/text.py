@@ -61,6 +61,21 @@ def role(name: str) -> str:
     }[name]
 
 
+def scenario(name: str) -> str:
+    """What a recording is about."""
+    return {
+        "customer_service": _("Customer service"),
+        "teaching": _("Teaching"),
+        "business": _("Business"),
+        "general": _("General"),
+    }[name]
+
+
+def domain(name: str) -> str:
+    """What a recording was made with."""
+    return {"phone": _("Telephone"), "headset": _("Headset"), "room": _("A microphone in the room")}[name]
+
+
 def plain(text: str) -> str:
     """Text by a user, escaped so that Markdown shows it as it was written."""
     return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
