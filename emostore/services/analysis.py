@@ -142,7 +142,7 @@ class Analyser:
     def _file(self, source: Source, description: Description, at: Callable[[Stage], None]) -> Iterator[ClipResult]:
         at(Stage.READING)
         uploaded_at = source.uploaded_at or datetime.now(UTC)
-        sha256 = source.sha256 or audio.content_hash(source.path)
+        sha256 = source.sha256 or audio.content_hash(source.path, self._limits, name=source.name)
         stored = clips.find_recording(self.store, sha256, model=self._model_key())
         if stored and len(stored.clips) == stored.channel_count and all(clip.status for clip in stored.clips):
             for clip in stored.clips:
