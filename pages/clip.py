@@ -6,7 +6,7 @@ import streamlit as st
 
 from emostore import access
 from emostore.store import reports
-from emostore.ui import clips, shell
+from emostore.ui import clips, editing, shell
 from emostore.ui.bootstrap import open_store
 from emostore.ui.text import _, plain
 
@@ -28,3 +28,4 @@ else:
     with about:
         clips.player(view)
         clips.metadata(view)
+        editing.menu(view)

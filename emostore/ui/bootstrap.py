@@ -33,6 +33,12 @@ def in_force() -> Settings:
     return preferences.effective(open_store(), settings())
 
 
+@st.cache_resource(show_spinner=False, ttl=CHOICES_HOLD_S)
+def uncertain_below() -> float:
+    """The confidence below which a result is called uncertain."""
+    return preferences.load(open_store(), settings()).uncertain_below
+
+
 @st.cache_resource(show_spinner=False)
 def start_worker() -> Worker:
     """The one worker of this process; what an earlier one left behind goes on at once."""

@@ -11,7 +11,7 @@ from emostore.config import settings
 from emostore.engine import registry
 from emostore.errors import EmostoreError
 from emostore.services import preferences
-from emostore.ui.bootstrap import in_force, open_store
+from emostore.ui.bootstrap import in_force, open_store, uncertain_below
 from emostore.ui.text import _, explain
 
 
@@ -77,6 +77,7 @@ def _save(changes: dict[str, object]) -> None:
         st.error(explain(error), icon=":material/error:")
         return
     in_force.clear()
+    uncertain_below.clear()
     st.toast(_("Saved."), icon=":material/check:")
 
 

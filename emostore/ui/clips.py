@@ -11,9 +11,9 @@ from emostore.services import media
 from emostore.services.analysis import no_speech_sentence
 from emostore.store import reports
 from emostore.ui import links
-from emostore.ui.bootstrap import in_force, open_store
+from emostore.ui.bootstrap import in_force, open_store, uncertain_below
 from emostore.ui.scores import distribution
-from emostore.ui.text import _, duration, emotion, explain, plain, role, when
+from emostore.ui.text import _, domain, duration, emotion, explain, plain, role, scenario, when
 
 CHOICES = 20  # newest clips offered where no clip was asked for
 
@@ -47,6 +47,8 @@ def sentence(view: reports.ClipView) -> None:
         st.badge(role(view.role), icon=":material/person:", color="gray")
         if analysis is not None:
             st.badge(f"{analysis.model} · {analysis.revision[:8]}", icon=":material/neurology:", color="gray")
+            if analysis.scores and analysis.scores.confidence < uncertain_below():
+                st.badge(_("uncertain"), icon=":material/question_mark:", color="orange")
 
 
 def finding(view: reports.ClipView, heading: str = "") -> None:
@@ -87,12 +89,19 @@ def player(view: reports.ClipView) -> None:
 
 def metadata(view: reports.ClipView) -> None:
     """What is known about the clip, and what was lost in reading it."""
-    guess = {"upload": _("a guess: the time of the upload"), "metadata": _("from the file"), "given": ""}
-    source = guess[view.happened_at_source]
+    source = {
+        "given": "",
+        "name": _("from the file's name"),
+        "metadata": _("from the file"),
+        "upload": _("a guess: the time of the upload"),
+    }[view.happened_at_source]
     known = {
         _("Agent"): plain(view.agent or "—"),
         _("Team"): plain(view.team or "—"),
         _("Session"): plain(view.session_name),
+        _("What it is"): scenario(view.scenario) if view.scenario else "—",
+        _("Recorded by"): domain(view.domain) if view.domain else "—",
+        _("Language spoken"): plain(view.language or "—"),
         _("Happened"): when(view.happened_at) + (f" ({source})" if source else ""),
         _("Length"): duration(view.duration_s),
         _("Speech"): duration(view.speech_s) if view.speech_s is not None else "—",

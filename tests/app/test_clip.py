@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from emostore import access
+from emostore.config import settings
+from emostore.services import preferences
+from emostore.store import reports
 from emostore.store.session import Store
 from tests.app.conftest import text
-from tests.app.stored import saved
+from tests.app.stored import NOW, saved
 
 
 def opened(app: AppTest, identifier: object) -> AppTest:
@@ -96,3 +100,34 @@ def test_a_database_that_cannot_be_used_is_explained(app: AppTest, data_dir: Pat
     at = app.run()
     assert not at.exception
     assert "is not a database" in text(at)
+
+
+def test_what_is_known_of_a_clip_can_be_corrected(app: AppTest, store: Store) -> None:
+    identifier = saved(store, agent="Ana")
+    at = opened(app, identifier)
+    at.selectbox[0].set_value("agent")
+    at.text_input[0].set_value("Bea")
+    at.text_input[1].set_value("Case 9")
+    at.selectbox[1].set_value("teaching")
+    at.button(key="save_correction").click().run()
+    assert not at.exception
+    view = reports.clip_view(store, identifier)
+    assert view is not None
+    assert (view.role, view.agent, view.session_name, view.scenario) == ("agent", "Bea", "Case 9", "teaching")
+    assert (view.happened_at, view.domain) == (NOW, None)  # what was not touched stays
+    assert "Bea" in "\n".join(table.value.to_string() for table in at.table)
+
+
+def test_a_clip_can_be_deleted(app: AppTest, store: Store) -> None:
+    at = opened(app, saved(store))
+    at.button(key="delete_now").click().run()
+    assert not at.exception
+    assert reports.count_clips(store) == 0
+
+
+def test_a_result_below_the_chosen_confidence_is_called_uncertain(app: AppTest, store: Store) -> None:
+    identifier = saved(store)
+    assert "uncertain" not in text(opened(app, identifier))
+    preferences.save(store, settings(), uncertain_below=0.7)
+    st.cache_resource.clear()
+    assert "uncertain" in text(opened(app, identifier))
