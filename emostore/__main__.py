@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -12,10 +13,13 @@ import typer
 from emostore.config import Settings, settings
 from emostore.engine import registry
 from emostore.errors import EmostoreError, MetadataError
-from emostore.services import downloads, output
+from emostore.i18n import explain
+from emostore.services import backup, downloads, output, preferences, sidecar
 from emostore.services.analysis import Analyser, Source, Status
-from emostore.services.descriptions import Description, parse_roles, parse_time
+from emostore.services.describing import describe
+from emostore.services.descriptions import Description, parse_domain, parse_roles, parse_scenario, parse_time
 from emostore.services.downloads import text
+from emostore.services.filenames import NoMatch, parse_pattern
 from emostore.store import migrate, reports
 from emostore.store.session import Store, create_store
 
@@ -45,23 +49,31 @@ def analyze(
     role: Annotated[
         str, typer.Option(help="Whose voice: agent, customer, mixed or unknown; for several channels a,b.")
     ] = "unknown",
+    scenario: Annotated[str | None, typer.Option(help="customer_service, teaching, business or general.")] = None,
+    domain: Annotated[str | None, typer.Option(help="What it was recorded with: phone, headset or room.")] = None,
+    language: Annotated[str | None, typer.Option(help="The language spoken, as zh or en-GB.")] = None,
+    pattern: Annotated[str | None, typer.Option(help="What file names tell, as {agent}_{date}_{session}.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="A list that describes the files, with a column `file`.")] = None,
     model: Annotated[str | None, typer.Option(help="Use this model instead of EMOSTORE_MODEL.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Analyse recordings and store their scores. The exit code is 0 if no file failed."""
     try:
-        config = _settings(model)
-        description = Description(
+        store, config = _opened(model)
+        said = Description(
             agent=agent,
             team=team,
             session=session,
             happened_at=parse_time(happened_at, config.time_zone) if happened_at else None,
             roles=parse_roles(role),
+            scenario=parse_scenario(scenario) if scenario else None,
+            domain=parse_domain(domain) if domain else None,
+            language=language,
         )
-        description.check()
-        analyser = Analyser(_store(config), config, registry.load_recognizer(config))
+        sources = _described(_sources(paths), said, pattern, csv, config)
+        analyser = Analyser(store, config, registry.load_recognizer(config))
         failed = False
-        for result in analyser.analyse(_sources(paths), description):
+        for result in analyser.analyse(sources, said):
             failed |= result.status is Status.FAILED
             typer.echo(output.as_json(result) if as_json else output.as_text(result))
     except EmostoreError as error:
@@ -76,8 +88,29 @@ def list_clips(
 ) -> None:
     """List the newest clips and what they sound like."""
     try:
-        for row in reports.latest_clips(_store(settings()), limit).rows:
-            typer.echo(output.row_as_json(row) if as_json else output.row_as_text(row, settings().time_zone))
+        store, config = _opened()
+        for row in reports.latest_clips(store, limit).rows:
+            typer.echo(output.row_as_json(row) if as_json else output.row_as_text(row, config.time_zone))
+    except EmostoreError as error:
+        _fail(error)
+
+
+@app.command("backup")
+def write_backup(file: Annotated[Path, typer.Argument(help="The file to write; it must not be there yet.")]) -> None:
+    """Write everything that is stored to one file. The app may go on working meanwhile."""
+    try:
+        store, config = _opened()
+        typer.echo(output.contents_as_text(backup.backup(store, config, file)))
+    except EmostoreError as error:
+        _fail(error)
+
+
+@app.command("restore")
+def read_backup(file: Annotated[Path, typer.Argument(help="A file that `backup` wrote.")]) -> None:
+    """Read a backup into an empty database, all of it or nothing."""
+    try:
+        store, config = _opened()
+        typer.echo(output.contents_as_text(backup.restore(store, config, file)))
     except EmostoreError as error:
         _fail(error)
 
@@ -136,14 +169,33 @@ def check() -> None:
     typer.echo(f"The database is at revision {state.current}.")
 
 
-def _settings(model: str | None) -> Settings:
-    return settings() if model is None else settings().model_copy(update={"model": model})
-
-
-def _store(config: Settings) -> Store:
-    store = create_store(config.resolved_database_url)
+def _opened(model: str | None = None) -> tuple[Store, Settings]:
+    """The migrated store, and the settings with what was chosen in the app; a `model` given here counts most."""
+    given = settings() if model is None else settings().model_copy(update={"model": model})
+    store = create_store(given.resolved_database_url)
     migrate.upgrade(store)
-    return store
+    return store, preferences.effective(store, given)
+
+
+def _described(
+    sources: list[Source], said: Description, pattern: str | None, csv: Path | None, config: Settings
+) -> list[Source]:
+    """The files, each with what the list, the options and its name tell of it; what is odd goes to stderr."""
+    if pattern is None and csv is None:
+        said.check()
+        return sources
+    names = [source.name for source in sources]
+    known = parse_pattern(pattern, config.time_zone) if pattern else None
+    listed = sidecar.read_file(csv, config.time_zone) if csv else None
+    for problem in listed.problems if listed else ():
+        typer.echo(f"{csv}: {explain(problem, 'en')}", err=True)
+    if listed and listed.unknown_columns:
+        typer.echo(f"{csv}: these columns were left out: {', '.join(listed.unknown_columns)}", err=True)
+    for name in names if known else ():
+        if known and isinstance(found := known.match(name), NoMatch):
+            typer.echo(explain(found.reason, "en"), err=True)
+    descriptions = describe(names, said, pattern=known, sidecar=listed)
+    return [replace(source, description=each) for source, each in zip(sources, descriptions, strict=True)]
 
 
 def _sources(paths: list[Path]) -> list[Source]:

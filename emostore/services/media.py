@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from emostore import audio
 from emostore.config import Settings
@@ -108,8 +109,18 @@ def kept_files(data_dir: Path) -> Iterator[Path]:
             yield path
 
 
+def write(target: Path, stream: IO[bytes]) -> None:
+    """Write a stream to a kept file, whole or not at all. Raises `StoreError` if the disk does not take it."""
+    _write(target, lambda aside: _fill(stream, aside))
+
+
 def _copy(source: Path, target: Path) -> None:
-    with source.open("rb") as stream, target.open("wb") as out:
+    with source.open("rb") as stream:
+        _fill(stream, target)
+
+
+def _fill(stream: IO[bytes], target: Path) -> None:
+    with target.open("wb") as out:
         shutil.copyfileobj(stream, out, 1024 * 1024)
 
 

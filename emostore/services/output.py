@@ -10,6 +10,7 @@ from emostore.emotions import EmotionScores
 from emostore.engine.registry import ModelListing
 from emostore.i18n import explain
 from emostore.services.analysis import ClipResult
+from emostore.services.backup import Contents
 from emostore.store.reports import ClipRow
 
 
@@ -91,6 +92,17 @@ def model_as_text(listing: ModelListing) -> str:
     lines += [f"  can produce: {', '.join(listing.classes)}"] if listing.classes else []
     lines += [f"  {listing.problem}"] if listing.problem else []
     return "\n".join(lines)
+
+
+def contents_as_text(contents: Contents) -> str:
+    """What a backup holds, in a line."""
+    rows = contents.rows
+    clips, recordings = rows.get("clips", 0), rows.get("recordings", 0)
+    lost = f"; the audio of {contents.missing} more was not there" if contents.missing else ""
+    return (
+        f"{recordings} recordings, {clips} clips, {contents.audio_files} files of audio"
+        f" ({contents.audio_bytes / 1e6:.1f} MB){lost}."
+    )
 
 
 def _scores(scores: EmotionScores | None) -> dict[str, Any]:

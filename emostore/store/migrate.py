@@ -45,6 +45,16 @@ def check(store_or_url: Store | str) -> MigrationState:
         return _state(session.connection())
 
 
+def current(connection: Connection) -> str:
+    """The revision of the database behind a connection; empty if it has none."""
+    return MigrationContext.configure(connection).get_current_revision() or ""
+
+
+def knows(revision: str) -> bool:
+    """Whether this program has the migrations up to a revision."""
+    return revision in {script.revision for script in ScriptDirectory(str(SCRIPTS)).walk_revisions()}
+
+
 def upgrade(store_or_url: Store | str, revision: str = "head") -> MigrationState:
     """Migrate to `revision` (the newest unless told), in one transaction, and tell the new state.
 
@@ -106,7 +116,7 @@ def _state(connection: Connection) -> MigrationState:
     database = place(connection.engine.url)
     if current is None:
         _refuse_strangers(connection, database)
-    elif current not in {script.revision for script in scripts.walk_revisions()}:
+    elif not knows(current):
         raise StoreError(
             "The database {database} was written by a newer version of this program (or by another one): its"
             " revision is {found}, and this version knows those up to {head}. Update this program, or choose"

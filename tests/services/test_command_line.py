@@ -85,6 +85,11 @@ def test_a_file_that_is_not_there_is_a_failure_with_a_sentence(run: Callable[...
         ("--role", "boss", "'boss' is not a role"),
         ("--happened-at", "yesterday", "'yesterday' is not a time"),
         ("--team", "North", "without an agent"),
+        ("--scenario", "circus", "'circus' is not a scenario"),
+        ("--domain", "moon", "'moon' is not a domain"),
+        ("--language", "no language", "is not a language tag"),
+        ("--pattern", "{boss}", "{boss} is not a field"),
+        ("--csv", "nowhere.csv", "nowhere.csv could not be read"),
     ],
 )
 def test_a_wrong_description_is_refused_before_anything_is_read(
@@ -127,3 +132,39 @@ def test_a_setting_with_a_wrong_value_is_named(run: Callable[..., Result], monke
     result = run("list")
     assert result.exit_code == 2
     assert "EMOSTORE_TIME_ZONE" in result.stderr
+
+
+def test_names_options_and_a_list_describe_the_files(run: Callable[..., Result], tone: Tone, tmp_path: Path) -> None:
+    tone("calls/Ann_20260331.wav", 0.3)
+    tone("calls/Bob_20260401.wav", 0.5)
+    tone("calls/other.wav", 0.7)
+    (tmp_path / "list.csv").write_text("file,agent,role,colour\nother.wav,Cho,boss,red\n")
+    options = ("--pattern", "{agent}_{date}", "--csv", tmp_path / "list.csv", "--scenario", "teaching", "--json")
+    result = run("analyze", tmp_path / "calls", *options)
+    assert result.exit_code == 0, result.output
+    assert "Row 2: 'boss' is not a role" in result.stderr
+    assert "these columns were left out: colour" in result.stderr
+    assert "calls/other.wav does not fit the pattern {agent}_{date}." in result.stderr
+    rows = {str(row["file"]): row for row in objects(run("list", "--json"))}
+    assert {name: row["agent"] for name, row in rows.items()} == {
+        "calls/Ann_20260331.wav": "Ann",
+        "calls/Bob_20260401.wav": "Bob",
+        "calls/other.wav": "Cho",
+    }
+    ann = rows["calls/Ann_20260331.wav"]
+    assert (ann["happened_at"], ann["happened_at_source"]) == ("2026-03-31T00:00:00+00:00", "name")
+
+
+def test_a_backup_is_written_and_restored(
+    run: Callable[..., Result], tone: Tone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("analyze", tone("a.wav", 0.9), "--agent", "Ana")
+    before = run("list", "--json").stdout
+    written = run("backup", tmp_path / "backup.zip")
+    assert written.exit_code == 0, written.output
+    assert "1 recordings, 1 clips, 1 files of audio" in written.stdout
+    assert run("restore", tmp_path / "backup.zip").exit_code == 2  # it is not empty
+    monkeypatch.setenv("EMOSTORE_DATA_DIR", str(tmp_path / "elsewhere"))
+    settings.cache_clear()
+    assert run("restore", tmp_path / "backup.zip").stdout == written.stdout
+    assert run("list", "--json").stdout == before
