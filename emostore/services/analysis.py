@@ -19,6 +19,7 @@ from emostore.errors import EmostoreError
 from emostore.i18n import N_, Explained, Sentence
 from emostore.services import media
 from emostore.services.descriptions import Description
+from emostore.services.to_store import new_recording, outcome_to_store
 from emostore.store import clips, records, reports
 from emostore.store.session import Store
 
@@ -158,7 +159,7 @@ class Analyser:
         self.saving(sha256)
         # Of a recording that is stored already, the audio was kept then, or was not wanted.
         kept = None if stored else self.keep(source.path, sha256, self.settings)
-        recording = _recording(source, sha256, decoded, description, uploaded_at, kept)
+        recording = new_recording(source.path, source.name, sha256, decoded, description, uploaded_at, kept)
         for channel, (report, outcome) in enumerate(zip(heard, outcomes, strict=True)):
             yield self._save(source, recording, channel, report, outcome, description)
         if kept and not (self.settings.data_dir / kept.path).exists():
@@ -197,7 +198,7 @@ class Analyser:
         )
         if isinstance(outcome.answer, EmostoreError):
             return replace(result, reason=outcome.answer)
-        stored = _to_store(outcome.answer)
+        stored = outcome_to_store(outcome.answer)
         clip = records.NewClip(
             recording=recording,
             channel=channel,
@@ -247,59 +248,6 @@ class Analyser:
 def no_speech_sentence(reason: str) -> Sentence:
     """Why a clip has no scores, by the reason that is stored."""
     return Sentence(speech.NoSpeech(reason).sentence)
-
-
-def _when(
-    description: Description, info: audio.AudioInfo, uploaded_at: datetime
-) -> tuple[datetime, records.HappenedAtSource]:
-    """When a recording happened, and how that is known; the time of the upload is only a guess."""
-    if description.happened_at:
-        return description.happened_at, description.happened_at_source
-    if info.recorded_at:
-        return info.recorded_at, "metadata"
-    return uploaded_at, "upload"
-
-
-def _recording(
-    source: Source,
-    sha256: str,
-    decoded: audio.Audio,
-    description: Description,
-    uploaded_at: datetime,
-    kept: media.Kept | None,
-) -> records.NewRecording:
-    happened_at, known_from = _when(description, decoded.info, uploaded_at)
-    return records.NewRecording(
-        sha256=sha256,
-        file_name=source.name,
-        byte_count=source.path.stat().st_size,
-        duration_s=decoded.info.duration_s,
-        sample_rate=decoded.info.sample_rate,
-        channel_count=len(decoded.waveforms),
-        container=decoded.info.container,
-        codec=decoded.info.codec,
-        uploaded_at=uploaded_at,
-        happened_at=happened_at,
-        happened_at_source=known_from,
-        media_path=kept.path if kept else None,
-        media_kind=kept.kind if kept else None,
-        scenario=description.scenario,
-        domain=description.domain,
-        language=description.language,
-        notes=tuple(records.Note(note.message, note.params) for note in decoded.notes),
-    )
-
-
-def _to_store(answer: Recognition | speech.NoSpeech) -> records.Analysed | records.NoSpeech:
-    if isinstance(answer, speech.NoSpeech):
-        return records.NoSpeech(answer.value)
-    windows = answer.windows
-    return records.Analysed(
-        logits=answer.logits,
-        scores=EmotionScores.from_logits(answer.logits.tolist()),
-        windows=records.NewWindows(windows.logits, windows.hop_s, windows.length_s),
-        embedding=answer.embedding,
-    )
 
 
 def unexpected(reference: str) -> Sentence:
