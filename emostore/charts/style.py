@@ -36,7 +36,7 @@ class Ink:
 
 
 INK: dict[Theme, Ink] = {
-    "light": Ink(background="#ffffff", text="#1b2130", muted="#5b6473", line="#e1e5eb", edge="#868e9b"),
+    "light": Ink(background="#ffffff", text="#131722", muted="#5b6473", line="#e1e5eb", edge="#868e9b"),
     "dark": Ink(background="#12151c", text="#eceef3", muted="#a4acba", line="#2a303c", edge="#6d7686"),
 }
 

@@ -14,7 +14,7 @@ from emostore.errors import EmostoreError
 from emostore.services import jobs, preferences
 from emostore.ui import describing, urls
 from emostore.ui.bootstrap import in_force, open_store
-from emostore.ui.text import _, explain
+from emostore.ui.text import _, explain, size
 
 _ROUND = "upload_round"  # counted up after each upload, so that the widgets let go of their files
 _SOURCES = ("files", "folder", "microphone")
@@ -48,8 +48,21 @@ def _choose(source: str, number: int) -> Sequence[tuple[str, UploadedFile]]:
         name = _("Recording {moment}", moment=f"{_now():%Y-%m-%d %H.%M.%S}") + ".wav"
         return [(name, spoken)] if spoken else []
     several: Literal["directory", True] = "directory" if source == "folder" else True
-    files = st.file_uploader(_("Recordings"), accept_multiple_files=several, key=f"{source}_{number}")
+    with st.container(key="uploader"):
+        _own_words(_("Choose files"), _("up to {size} each", size=size(in_force().max_file_bytes)))
+        files = st.file_uploader(_("Recordings"), accept_multiple_files=several, key=f"{source}_{number}")
     return [(file.name, file) for file in files]
+
+
+def _own_words(button: str, hint: str) -> None:
+    """Streamlit's uploader speaks English only and takes no words from us, so that its own are covered by style."""
+    zone = '.st-key-uploader [data-testid="stFileUploaderDropzone"]'
+    said = {f"{zone} button p": button, f'{zone} [data-testid="stFileUploaderDropzoneInstructions"] span': hint}
+    rules = [
+        f'{place} {{font-size: 0}} {place}::after {{content: "{words}"; font-size: 0.875rem}}'
+        for place, words in said.items()
+    ]
+    st.html(f"<style>{' '.join(rules)}</style>")
 
 
 def _hand_in(chosen: Sequence[tuple[str, UploadedFile]], known: describing.Described) -> None:

@@ -72,12 +72,16 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def app(tmp_path: Path) -> Iterator[App]:
+def new_app(data_dir: Path) -> App:
+    """An app that is not started yet, on a port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    app = App(tmp_path, port)
+        return App(data_dir, probe.getsockname()[1])
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[App]:
+    app = new_app(tmp_path)
     app.start()
     yield app
     app.kill()
@@ -122,3 +126,5 @@ def _is_ours(url: str) -> bool:
 def settled(page: Page) -> None:
     """Wait until Streamlit has finished its run."""
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=WAIT_MS)
+    page.wait_for_selector('[data-testid="stMain"] h1', timeout=WAIT_MS)
+    expect(page.locator('[data-testid="stSkeleton"]')).to_have_count(0)  # parts whose code the browser still loads

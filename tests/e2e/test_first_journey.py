@@ -78,12 +78,3 @@ def test_the_interface_speaks_chinese_and_the_link_remembers_it(app: App, page: 
     shared = context.new_page()
     shared.goto(page.url)
     expect(shared.get_by_role("heading", name="上传")).to_be_visible()
-
-
-@pytest.mark.parametrize("width", [1280, 390])
-def test_no_page_scrolls_sideways(app: App, page: Page, width: int) -> None:
-    page.set_viewport_size({"width": width, "height": 800})
-    for path in ("", "upload", "history", "clip"):
-        page.goto(f"{app.url}/{path}")
-        settled(page)
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
