@@ -11,7 +11,8 @@ import streamlit as st
 from emostore.config import settings
 from emostore.errors import EmostoreError
 from emostore.services import filenames, preferences, sidecar
-from emostore.services.descriptions import DOMAINS, ROLES, SCENARIOS, Description, merge
+from emostore.services.describing import describe
+from emostore.services.descriptions import DOMAINS, ROLES, SCENARIOS, Description
 from emostore.ui.bootstrap import in_force, open_store
 from emostore.ui.text import _, domain, explain, plain, role, scenario, when
 
@@ -45,7 +46,8 @@ def form(names: Sequence[str], listed: bytes | None) -> Described | None:
             st.error(explain(error), icon=":material/table:")
             return None
         _report(rows, names)
-    return Described(said, dict(_each(names, said, pattern, rows)))
+    each = describe(names, said, pattern=pattern, sidecar=rows)
+    return Described(said, {index: own for index, own in enumerate(each) if own != said})
 
 
 def _said() -> Description | None:
@@ -122,20 +124,6 @@ def _report(rows: sidecar.Sidecar, names: Sequence[str]) -> None:
     if rows.unknown_columns:
         columns = ", ".join(plain(column) for column in rows.unknown_columns)
         st.caption(_("Columns that were left out: {columns}", columns=columns))
-
-
-def _each(
-    names: Sequence[str], said: Description, pattern: filenames.NamePattern | None, rows: sidecar.Sidecar
-) -> list[tuple[int, Description]]:
-    """Files of which more is known than the form says, by their place."""
-    found = []
-    for index, name in enumerate(names):
-        matched = pattern.match(name) if pattern else None
-        named = matched.description if isinstance(matched, filenames.Matched) else None
-        listed = rows.find(name)
-        if named or listed:
-            found.append((index, merge(listed or Description(), said, named or Description())))
-    return found
 
 
 def _place(allowed: Sequence[str], value: str | None) -> int | None:

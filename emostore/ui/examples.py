@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import streamlit as st
 
-from emostore import charts
 from emostore.analytics.insights import headline
 from emostore.analytics.reference import CASES
 from emostore.ui.scores import distribution, theme
@@ -15,6 +14,8 @@ RADAR_PX = 340  # fits a phone of 390 px with the page's margins
 
 def reference_cases() -> None:
     """The three on one radar chart, then each by itself."""
+    from emostore import charts  # late, as in `ui.scores`
+
     st.subheader(_("What a distribution tells"), anchor=False)
     st.caption(_("Three published examples. They are not recordings of yours."))
     named = {_(name): scores for name, scores in CASES.items()}

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from emostore import charts
 from emostore.ui.text import _, language, table
+
+if TYPE_CHECKING:
+    from emostore import charts
+
+# Altair takes half a second to import, so the functions that draw import it: pages without a chart open sooner.
 
 
 def theme() -> charts.Theme:
@@ -18,6 +23,8 @@ def theme() -> charts.Theme:
 
 def distribution(scores: Mapping[str, float], *, key: str, file_name: str, missing: Collection[str] = ()) -> None:
     """The nine scores as a bar chart, with a table and downloads. `key` is unique on the page."""
+    from emostore import charts
+
     chart = charts.bar_chart(scores, lang=language(), missing=missing, theme=theme())
     st.altair_chart(chart, theme=None, key=f"chart_{key}")  # its description is its accessible name
     with st.container(horizontal=True, key=f"take_{key}"):
@@ -38,5 +45,7 @@ def distribution(scores: Mapping[str, float], *, key: str, file_name: str, missi
 
 
 def _image(scores: Mapping[str, float], kind: charts.Format, title: str, missing: Collection[str], lang: str) -> bytes:
+    from emostore import charts
+
     # On paper and in slides the background is light, whatever the reader's screen shows.
     return charts.save(charts.bar_chart(scores, lang=lang, missing=missing, title=title), kind)

@@ -97,11 +97,11 @@ def duration(seconds: float) -> str:
 
 
 def size(byte_count: float) -> str:
-    """A number of bytes, as disks are sold: 1.9 GB."""
+    """A number of bytes, as computers count them: 2 GB are 2 · 1024³."""
     for unit in ("B", "kB", "MB"):
-        if byte_count < 1000:
+        if byte_count < 1024:
             return f"{byte_count:.0f} {unit}"
-        byte_count /= 1000
+        byte_count /= 1024
     return f"{byte_count:.1f} GB"
 
 

@@ -1,0 +1,200 @@
+"""How long a reader waits: pages with 10,000 clips, cold and warm, and an upload to its chart, in Chromium.
+
+python -m benchmarks.app [--clips 10000] [--repeats 5] [--json PATH]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from emostore.audio import decode
+from emostore.emotions import EMOTIONS, EmotionScores
+from emostore.store import clips, migrate, records
+from emostore.store.session import create_store
+from tests.audio_samples import shared_audio, write_wav
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = {"Home": "", "Upload": "upload", "History": "history", "Clip": "clip?id=1"}
+BATCH = 1000
+SETTLED = '[data-testid="stApp"][data-test-script-state="notRunning"]'
+
+
+def fill(folder: Path, count: int) -> None:
+    """Store `count` clips of 50 agents over a year, as the service saves them."""
+    store = create_store(f"sqlite:///{folder / 'emostore.db'}")
+    migrate.upgrade(store)
+    random = np.random.default_rng(0)
+    model = records.ModelRevisionKey("baseline", "benchmark", 8, (*EMOTIONS[:5], "sad"), "none")
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    for first in range(0, count, BATCH):
+        batch = []
+        for number in range(first, min(first + BATCH, count)):
+            when = start + timedelta(minutes=50 * number)
+            recording = records.NewRecording(
+                f"{number:064x}",
+                f"call-{number:05}.wav",
+                320_000,
+                20.0,
+                8000,
+                1,
+                "wav",
+                "pcm_s16le",
+                when,
+                when,
+                "given",
+            )
+            logits = random.normal(0, 2, 9).astype(np.float32)
+            logits[[5, 7, 8]] = -math.inf
+            outcome = records.Analysed(
+                logits, EmotionScores.from_logits(logits.tolist()), embedding=np.zeros(8, np.float32)
+            )
+            clip = records.NewClip(recording, 0, 20.0, 15.0, "customer", agent=f"Agent {number % 50}")
+            batch.append(records.NewAnalysis(clip, model, outcome, when))
+        clips.save_many(store, batch)
+
+
+class Server:
+    """The app on a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.folder = folder
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        environment = os.environ | {"EMOSTORE_DATA_DIR": str(self.folder), "EMOSTORE_MODEL": "baseline"}
+        command = [sys.executable, "-m", "streamlit", "run", "Home.py", "--server.port", str(self.port)]
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        while True:
+            try:
+                urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=1).close()
+                return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.02)
+
+    def stop(self) -> None:
+        """Stop it at once."""
+        self.process.kill()
+        self.process.wait()
+
+
+def settle(page: Page) -> None:
+    """Wait until the page is whole: its run has ended and every part is drawn."""
+    page.wait_for_selector(SETTLED)
+    page.wait_for_selector('[data-testid="stMain"] h1')
+    page.wait_for_function("""() => !document.querySelector('[data-testid="stSkeleton"]')""")
+
+
+def seconds(action: Callable[[], object]) -> float:
+    """How long `action` takes."""
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+def visit(page: Page, url: str) -> float:
+    """From asking for a page to its settled state."""
+
+    def go() -> None:
+        page.goto(url, wait_until="commit")
+        settle(page)
+
+    return seconds(go)
+
+
+def upload(page: Page, server: Server, path: Path) -> float:
+    """From pressing the button to a drawn chart."""
+    page.goto(f"{server.url}/upload")
+    settle(page)
+    page.locator('[data-testid="stFileUploader"] input[type=file]').set_input_files(str(path))
+    button = page.locator(".st-key-analyse button:enabled")
+    button.wait_for()
+    settle(page)
+
+    def press() -> None:
+        button.click()
+        page.locator('[class*="st-key-result_"] .vega-embed').first.wait_for()
+
+    return seconds(press)
+
+
+def uploads(browser: Browser, server: Server, folder: Path, repeats: int) -> list[dict[str, object]]:
+    """Ten seconds of speech, each time at another loudness, so that they are never stored already."""
+    audio = shared_audio()
+    if audio is None:
+        return []
+    speech = decode(audio / "calls" / "faster-whisper__jfk.flac").waveforms[0][: 10 * 16_000]
+    server.start()
+    page = browser.new_page()
+    times = []
+    for number in range(repeats + 1):
+        times.append(upload(page, server, write_wav(folder / f"{number}.wav", speech[None] * (1 - number / 100))))
+        page.get_by_role("button", name="Clear the finished").click()
+        page.locator('[class*="st-key-result_"]').wait_for(state="detached")
+    page.close()
+    server.stop()
+    warm = round(statistics.median(times[1:]), 2)
+    return [{"what": "10 s clip: button to chart", "cold_s": round(times[0], 2), "warm_median_s": warm}]
+
+
+def measure(count: int, repeats: int) -> list[dict[str, object]]:
+    """The rows of the table: each page after a fresh start of the server and again, then uploads."""
+    rows: list[dict[str, object]] = []
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        fill(Path(folder), count)
+        server = Server(Path(folder))
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        for name, path in PAGES.items():
+            server.start()
+            page = browser.new_page()
+            cold = visit(page, f"{server.url}/{path}")
+            warm = [visit(page, f"{server.url}/{path}") for _ in range(repeats)]
+            page.close()
+            server.stop()
+            rows.append({"what": name, "cold_s": round(cold, 2), "warm_median_s": round(statistics.median(warm), 2)})
+        rows += uploads(browser, server, Path(folder), repeats)
+        browser.close()
+    return rows
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clips", type=int, default=10_000)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    rows = measure(options.clips, options.repeats)
+    print(f"{'what':<50}{'cold s':>8}{'warm s':>8}")
+    for row in rows:
+        print(f"{row['what']:<50}{row['cold_s']:>8}{row.get('warm_median_s', ''):>8}")
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=2))
+
+
+if __name__ == "__main__":
+    main()
