@@ -25,6 +25,7 @@ else:
     scores, about = st.columns([3, 2], gap="large")
     with scores:
         clips.chart(view)
+        clips.warning(view)
     with about:
         clips.player(view)
         clips.metadata(view)

@@ -7,6 +7,7 @@ from pathlib import PurePath
 import streamlit as st
 
 from emostore.analytics.insights import headline
+from emostore.engine.figures import caution
 from emostore.services import media
 from emostore.services.analysis import no_speech_sentence
 from emostore.store import reports
@@ -60,6 +61,13 @@ def finding(view: reports.ClipView, heading: str = "") -> None:
         st.markdown(heading + explain(headline(analysis.scores)))
     elif analysis.no_speech_reason:
         st.warning(explain(no_speech_sentence(analysis.no_speech_reason)), icon=":material/voice_selection_off:")
+
+
+def warning(view: reports.ClipView) -> None:
+    """How far the model may be trusted, where that was measured."""
+    found = caution(view.newest.model) if view.newest else None
+    if found:
+        st.caption(explain(found))
 
 
 def chart(view: reports.ClipView, key: str = "clip") -> None:

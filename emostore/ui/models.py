@@ -7,6 +7,7 @@ import streamlit as st
 from emostore.emotions import EMOTIONS
 from emostore.engine import registry
 from emostore.engine.checkpoint import LARGE
+from emostore.engine.figures import caution
 from emostore.engine.recognizer import Recognizer
 from emostore.errors import EmostoreError
 from emostore.services import downloads, jobs
@@ -41,6 +42,9 @@ def _card(listing: registry.ModelListing, *, used: bool, revision: str) -> None:
     if listing.classes:
         able = _("all nine") if listing.classes == EMOTIONS else ", ".join(map(emotion, listing.classes))
         st.caption(_("Can give: {emotions}", emotions=able))
+    warning = caution(listing.name)
+    if warning:
+        st.caption(explain(warning))
     st.caption(_("Licence: {licence}", licence=plain(listing.licence)))
     if listing.where is not None:
         st.caption(_("Folder: {folder}", folder=plain(str(listing.where))))
