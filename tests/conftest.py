@@ -15,6 +15,9 @@ from emostore.store import migrate
 from emostore.store.session import Store, create_store
 
 
+pytest_plugins = ["tests.refuse_skips"]
+
+
 class Postgres:
     """A running server whose databases are made and dropped by name."""
 

@@ -26,7 +26,7 @@ def caution(model: str) -> Sentence | None:
             " recall). On other languages and on feelings that are not acted it does far worse."
         ),
         {
-            "actors": len(folds["by_speaker"]),
+            "actors": len(folds["speakers"]),
             "clean": 100 * conditions["clean"]["uar"],
             "phone": 100 * conditions["phone"]["uar"],
         },

@@ -29,7 +29,8 @@ The weights are under {licence}.
 {features} features of the band up to 3.7 kHz, the same for a phone call and a studio: cepstral shape, how fast it
 changes, how the spectrum follows loudness, pitch height and melody, rhythm of voice and pauses; each
 relative to the loud speech of the clip, so gain cancels. Limited to three standard deviations, they are
-the *embedding*; one linear head (multinomial logistic regression, balanced classes) gives the logits.
+the *embedding*; one linear head (the mean of a logistic regression and a linear discriminant, classes
+balanced) gives the logits.
 Windows of 3 s go through the same two steps; a clip over 30 s is the mean of its windows, weighted by voice.
 
 Trained on {copies} copies of the utterances: as they are, and with phone lines (mu-law), codecs (AMR, Opus,
@@ -40,9 +41,10 @@ It **cannot produce** {missing}: their scores are exactly 0.
 
 ## Figures out of fold
 Leave one speaker out, ten folds. Penalty and temperature are chosen inside each fold by leaving out
-groups of its nine speakers; nothing of the test speaker is heard in training, not even in the babble. UAR is the
-unweighted average recall over six classes, *of four* over angry, happy, neutral and sad (choosing among
-these four), WA the share that is right, ECE the calibration error of the top class in 15 bins of equal width.
+groups of its nine speakers, on clean and mixed copies; nothing of the test speaker is heard in training,
+not even in the babble. UAR is the unweighted average recall over six classes, *of four* over angry,
+happy, neutral and sad (choosing among these four), WA the share that is right, ECE the calibration error
+of the top class in 15 bins of equal width.
 
 {conditions}
 
@@ -57,9 +59,10 @@ By test speaker: {speakers}.
 
 ## Other corpora
 {outside}
-Models trained on ten German actors do badly elsewhere: expect an average recall of the four classes
-well under the figures above on other languages and microphones. Anger and happiness are told apart worst; what carries
-over best is how aroused a voice is.
+Models trained on ten German actors do badly elsewhere: for scale, plain MFCC statistics with
+a logistic regression reach 0.71 here and 0.26 to 0.54, of four classes, on seven other corpora. Expect far
+less than the table above on other languages, microphones and ways of acting. Anger and happiness are
+confused most.
 
 ## Speed
 {speed}
