@@ -14,7 +14,7 @@ from emostore.store import reports
 from emostore.ui import links
 from emostore.ui.bootstrap import in_force, open_store, uncertain_below
 from emostore.ui.scores import distribution
-from emostore.ui.text import _, domain, duration, emotion, explain, plain, role, scenario, when
+from emostore.ui.text import _, domain, duration, emotion, explain, listed, plain, role, scenario, when
 
 CHOICES = 20  # newest clips offered where no clip was asked for
 
@@ -78,7 +78,7 @@ def chart(view: reports.ClipView, key: str = "clip") -> None:
     name = PurePath(view.file_name).stem
     distribution(analysis.scores, key=key, file_name=name, missing=analysis.missing)
     if analysis.missing:
-        names = ", ".join(emotion(missing) for missing in analysis.missing)
+        names = listed(emotion(missing) for missing in analysis.missing)
         st.caption(
             _("{model} cannot give {names}. They are not measured, not zero.", model=analysis.model, names=names)
         )

@@ -12,7 +12,7 @@ from emostore.engine.recognizer import Recognizer
 from emostore.errors import EmostoreError
 from emostore.services import downloads, jobs
 from emostore.ui.bootstrap import background_download, in_force, load_model, open_store
-from emostore.ui.text import _, duration, emotion, explain, plain, size
+from emostore.ui.text import _, duration, emotion, explain, listed, plain, size
 
 _PLAN = "download_plan"
 SOURCES: tuple[downloads.Source, ...] = ("auto", "modelscope", "huggingface")
@@ -40,7 +40,7 @@ def _card(listing: registry.ModelListing, *, used: bool, revision: str) -> None:
         else:
             st.badge(_("not installed"), color="orange")
     if listing.classes:
-        able = _("all nine") if listing.classes == EMOTIONS else ", ".join(map(emotion, listing.classes))
+        able = _("all nine") if listing.classes == EMOTIONS else listed(map(emotion, listing.classes))
         st.caption(_("Can give: {emotions}", emotions=able))
     warning = caution(listing.name)
     if warning:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -49,6 +49,11 @@ def explain(sentence: i18n.Explained) -> str:
 def emotion(name: str) -> str:
     """The emotion's name as a label."""
     return i18n.emotion_name(BY_NAME[name], language())
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names in a row, with the comma of the language."""
+    return {"en": ", ", "zh": "、"}[language()].join(names)
 
 
 def role(name: str) -> str:
