@@ -14,7 +14,6 @@ from sqlalchemy import create_engine, make_url, text
 from emostore.store import migrate
 from emostore.store.session import Store, create_store
 
-
 pytest_plugins = ["tests.refuse_skips"]
 
 
