@@ -568,3 +568,41 @@ def test_an_address_that_is_none_is_refused_by_name(monkeypatch: pytest.MonkeyPa
     with pytest.raises(SettingsError, match="EMOSTORE_MODELSCOPE_URL"):
         current_settings()
     current_settings.cache_clear()
+
+
+def test_a_download_goes_on_in_the_background_until_the_model_is_there(hub: StubHub, config: Settings) -> None:
+    task = downloads.BackgroundDownload()
+    task.start(downloads.plan(config, "modelscope"))
+    task.start(downloads.plan(config, "modelscope"))  # a second page asks, too: nothing happens twice
+    task.wait(60)
+    assert (task.running, task.finished, task.problem) == (False, True, None)
+    assert task.progress is not None
+    assert task.progress.done_bytes == task.progress.total_bytes
+    assert contents(target(config)) == hub.files
+
+
+def test_a_failed_background_download_says_why_and_the_next_one_mends_it(hub: StubHub, config: Settings) -> None:
+    plan = downloads.plan(config, "huggingface")
+    right, hub.files["model.pt"] = hub.files["model.pt"], b"\0" * len(hub.files["model.pt"])
+    task = downloads.BackgroundDownload()
+    task.start(plan)
+    task.wait(60)
+    assert not task.finished
+    assert isinstance(task.problem, ModelError)
+    hub.files["model.pt"] = right
+    task.start(plan)
+    task.wait(60)
+    assert (task.finished, task.problem) == (True, None)
+
+
+def test_a_cancelled_background_download_is_no_problem(hub: StubHub, config: Settings) -> None:
+    hub.stall_at = 1000
+    task = downloads.BackgroundDownload()
+    task.start(downloads.plan(config, "huggingface"))
+    assert hub.stalled.wait(30)
+    assert task.running
+    task.cancel()
+    hub.go_on.set()
+    task.wait(60)
+    assert (task.running, task.finished, task.problem) == (False, False, None)
+    assert not target(config).exists()
