@@ -66,5 +66,5 @@ class Losses:
             message = N_("{found} samples were not numbers and were silenced.")
             self.note("numbers", Note(message, {"found": self._bad_samples}))
         if self._clipped > CLIPPED_SHARE * self._samples:
-            message = N_("{percent:.1f} % of the samples are at full scale: the recording is clipped.")
+            message = N_("{percent:.1f} per cent of the samples are at full scale: the recording is clipped.")
             self.note("clipped", Note(message, {"percent": 100 * self._clipped / self._samples}))
