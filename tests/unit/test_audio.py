@@ -213,7 +213,9 @@ def test_values_that_are_no_numbers_are_silenced_and_noted(tmp_path: Path) -> No
 
 def test_a_clipped_recording_is_noted(tmp_path: Path) -> None:
     audio = decode(write_wav(tmp_path / "loud.wav", np.clip(4 * tone(440, 1.0), -1, 1)[None]))
-    assert [str(note) for note in audio.notes] == ["66.5 % of the samples are at full scale: the recording is clipped."]
+    assert [str(note) for note in audio.notes] == [
+        "66.5 per cent of the samples are at full scale: the recording is clipped."
+    ]
 
 
 def test_a_cut_off_file_gives_what_is_there_and_says_how_much_is_missing(tmp_path: Path) -> None:
