@@ -51,7 +51,7 @@ messages: $(VENV)/.dev  ## extract, merge and compile the translations
 	$(BIN)/pybabel -q extract -F pyproject.toml --no-location --sort-output --omit-header \
 		-k N_ -k AudioError -k ModelError -k ScoresError -k StoreError -k MetadataError -k SettingsError -k AccessError -k Note \
 		-o build/emostore.pot Home.py pages emostore
-	$(BIN)/pybabel -q update -N --ignore-obsolete -D emostore -i build/emostore.pot -d emostore/locale
+	$(BIN)/pybabel -q update -N --ignore-obsolete --ignore-pot-creation-date -D emostore -i build/emostore.pot -d emostore/locale
 	$(BIN)/pybabel -q compile -D emostore -d emostore/locale
 
 clean:  ## remove what can be made again (never data/)

@@ -24,7 +24,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "zh": {
         "emotion": "情绪",
-        "score": "得分",
+        "score": "分数",
         "percent": "百分比",
         "sample": "样本",
         "not produced": "无法给出",

@@ -23,7 +23,7 @@ _SOURCES = ("files", "folder", "microphone")
 def form() -> None:
     """Draw the form, and hand in what was chosen when its button is pressed."""
     source = st.segmented_control(
-        _("From"), _SOURCES, required=True, format_func=_source_name, **urls.bound("source", _SOURCES, "files")
+        _("Source"), _SOURCES, required=True, format_func=_source_name, **urls.bound("source", _SOURCES, "files")
     )
     chosen = _choose(source, st.session_state.setdefault(_ROUND, 0))
     lists = [stream for name, stream in chosen if name.lower().endswith(".csv")]
