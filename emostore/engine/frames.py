@@ -63,7 +63,7 @@ def frames(waveform: FloatArray) -> Frames:
     """Describe a waveform (float32, mono, 16 kHz, shape (samples,), at least `MIN_SAMPLES`)."""
     if waveform.size < MIN_SAMPLES:
         raise ValueError(f"a waveform needs at least {MIN_SAMPLES} samples, got {waveform.size}")
-    peak = float(np.max(np.abs(waveform)))
+    peak = max(float(waveform.max()), -float(waveform.min()))  # without a second array of that size
     gain = np.float32(1 / peak if peak > 0 else 1)
     count = frame_count(waveform.size)
     bands = np.empty((count, BANDS), np.float32)

@@ -29,8 +29,8 @@ The weights are under {licence}.
 {features} features of the band up to 3.7 kHz, the same for a phone call and a studio: cepstral shape, how fast it
 changes, how the spectrum follows loudness, pitch height and melody, rhythm of voice and pauses; each
 relative to the loud speech of the clip, so gain cancels. Limited to three standard deviations, they are
-the *embedding*; one linear head (the mean of a logistic regression and a linear discriminant, classes
-balanced) gives the logits.
+the *embedding*; one linear head (multinomial logistic regression, classes balanced)
+gives the logits.
 Windows of 3 s go through the same two steps; a clip over 30 s is the mean of its windows, weighted by voice.
 
 Trained on {copies} copies of the utterances: as they are, and with phone lines (mu-law), codecs (AMR, Opus,
@@ -41,10 +41,10 @@ It **cannot produce** {missing}: their scores are exactly 0.
 
 ## Figures out of fold
 Leave one speaker out, ten folds. Penalty and temperature are chosen inside each fold by leaving out
-groups of its nine speakers, on clean and mixed copies; nothing of the test speaker is heard in training,
-not even in the babble. UAR is the unweighted average recall over six classes, *of four* over angry,
-happy, neutral and sad (choosing among these four), WA the share that is right, ECE the calibration error
-of the top class in 15 bins of equal width.
+groups of its nine speakers (the penalty on clean and mixed copies, the temperature on clean ones); nothing
+of the test speaker is heard in training, not even in the babble. UAR is the unweighted average recall
+over six classes, *of four* over angry, happy, neutral and sad (choosing among these four), WA the share
+that is right, ECE the calibration error of the top class in 15 bins of equal width.
 
 {conditions}
 

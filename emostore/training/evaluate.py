@@ -17,7 +17,8 @@ from emostore.training.copies import CLEAN, TEST, TESTING, Copies
 from emostore.training.corpus import CLASSES
 from emostore.training.model import Chosen, Floats, choose, fit, logits, softmax
 
-SELECTED_ON = (CLEAN, "mixture")  # families of held-out speakers on which strength and temperature are chosen
+SELECTED_ON = (CLEAN, "mixture")  # families of held-out speakers on which the penalty is chosen
+CALIBRATED_ON = (CLEAN,)  # and the temperature
 FOUR = tuple(CLASSES.index(name) for name in ("angry", "happy", "neutral", "sad"))
 # What nothing in training resembles, and the tests that then measure it.
 UNSEEN: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -43,7 +44,7 @@ def one_fold(copies: Copies, speakers: Sequence[str], inner_groups: int, unseen:
     with threadpool_limits(1):  # the same sums in the same order on every machine with this BLAS
         others = [name for name in speakers if name != speaker]
         inside = copies.without([speaker])
-        chosen = choose(inside, others, inner_groups, SELECTED_ON)
+        chosen = choose(inside, others, inner_groups, SELECTED_ON, CALIBRATED_ON)
         found: dict[str, Floats] = {}
         truth: dict[str, NDArray[np.int64]] = {}
         weights = fit(inside, chosen.strength, chosen.temperature)

@@ -1,12 +1,8 @@
-"""The classifier: standardised, limited features and one linear head on them.
-
-The head is the mean of a multinomial logistic regression, which is best on speech like EmoDB, and a
-linear discriminant, which holds better where voices and conditions differ.
-"""
+"""The classifier: standardised, limited features and one multinomial logistic regression on them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +16,6 @@ from emostore.engine.recognizer import FloatArray
 from emostore.training.copies import Copies
 from emostore.training.corpus import CLASSES
 
-SHRINKAGE = 0.3  # of the discriminant's covariance towards a sphere
 # Inverse of the penalty, in the units of one clean corpus. Weaker penalties recognise unheard speakers no
 # better, and are surer of what they get wrong when sex, text and conditions all differ from training.
 STRENGTHS = (0.01, 0.03, 0.1)
@@ -45,18 +40,6 @@ def balance(label: Labels) -> Floats:
     return np.asarray((len(label) / len(CLASSES) / np.maximum(counts, 1))[label])
 
 
-def discriminant(embedding: FloatArray, label: Labels) -> tuple[Floats, Floats]:
-    """Linear discriminant with balanced classes and shrunk covariance: (classes, dim) and (classes,)."""
-    points, weight = embedding.astype(np.float64), balance(label) / len(label)
-    means = np.stack([points[label == place].mean(0) for place in range(len(CLASSES))])
-    inside = points - means[label]
-    covariance = (inside * weight[:, None]).T @ inside
-    size = np.trace(covariance) / len(covariance)
-    shrunk = (1 - SHRINKAGE) * covariance + (SHRINKAGE * size + 1e-9) * np.eye(len(covariance))
-    matrix = np.linalg.solve(shrunk, means.T).T
-    return matrix, -0.5 * (matrix * means).sum(1)
-
-
 def path(copies: Copies, strengths: Sequence[float]) -> Iterator[Weights]:
     """Models of rising strength; each starts from the one before, which is quicker."""
     centre = copies.features.mean(0, dtype=np.float64).astype(np.float32)
@@ -66,20 +49,11 @@ def path(copies: Copies, strengths: Sequence[float]) -> Iterator[Weights]:
     # The penalty is meant for one corpus: copies are not new evidence.
     weight = balance(copies.label) * np.unique(copies.utterance).size / len(copies.label)
     model = LogisticRegression(max_iter=400, warm_start=True)
-    straight = discriminant(embedding, copies.label)
     for strength in strengths:
         model.set_params(C=strength).fit(embedding, copies.label, sample_weight=weight)
         matrix, bias = empty.copy(), np.full(len(EMOTIONS), -np.inf, np.float32)
-        matrix[REAL], bias[REAL] = _mean([(model.coef_, model.intercept_), straight], embedding)
+        matrix[REAL], bias[REAL] = model.coef_, model.intercept_
         yield Weights(centre, scale, matrix, bias)
-
-
-def _mean(heads: Sequence[tuple[Floats, Floats]], embedding: FloatArray) -> tuple[Floats, Floats]:
-    """Mean of linear heads whose logits are first brought to the same spread on `embedding`."""
-    spread = [float((embedding @ matrix.T + bias).std()) + 1e-9 for matrix, bias in heads]
-    matrix = np.mean([matrix / size for (matrix, _), size in zip(heads, spread, strict=True)], axis=0)
-    bias = np.mean([bias / size for (_, bias), size in zip(heads, spread, strict=True)], axis=0)
-    return matrix, bias
 
 
 def fit(copies: Copies, strength: float, temperature: float = 1.0) -> Weights:
@@ -105,10 +79,11 @@ def softmax(scores: Floats) -> Floats:
     return np.asarray(powers / powers.sum(1, keepdims=True))
 
 
-def log_loss(scores: Floats, label: Labels, temperature: float = 1.0) -> float:
-    """Mean negative log-likelihood with every class weighted alike."""
+def log_loss(scores: Floats, label: Labels, temperature: float = 1.0, balanced: bool = False) -> float:
+    """Mean negative log-likelihood, every row or every class weighted alike."""
     right = softmax(scores / temperature)[np.arange(len(label)), label]
-    return float(-(np.log(right + 1e-12) * balance(label)).mean())
+    weight = balance(label) if balanced else np.ones(len(label))
+    return float(-(np.log(right + 1e-12) * weight).mean())
 
 
 def best_temperature(scores: Floats, label: Labels) -> float:
@@ -117,23 +92,29 @@ def best_temperature(scores: Floats, label: Labels) -> float:
     return float(2.0**found.x)
 
 
-def choose(copies: Copies, speakers: Sequence[str], groups: int, families: Sequence[str]) -> Chosen:
+def choose(
+    copies: Copies, speakers: Sequence[str], groups: int, select_on: Sequence[str], calibrate_on: Sequence[str]
+) -> Chosen:
     """Strength and temperature by leaving out groups of `speakers`, measured on the given families.
 
     `copies` must hold nothing of any other speaker; what it holds of a group is out of its training.
     """
-    kept: list[list[tuple[Floats, Labels]]] = [[] for _ in STRENGTHS]
+    families = sorted({*select_on, *calibrate_on})
+    kept: list[dict[str, list[tuple[Floats, Labels]]]] = [{name: [] for name in families} for _ in STRENGTHS]
     for group in range(groups):
         out = list(speakers)[group::groups]
-        inside = copies.without(out)
-        held = [copies.of(out, family) for family in families]
-        for place, weights in enumerate(path(inside, STRENGTHS)):
-            kept[place] += [(logits(weights, part.features), part.label) for part in held]
-    temperatures, means = [], []
-    for parts in kept:
-        scores = np.concatenate([score for score, _ in parts])
-        label = np.concatenate([truth for _, truth in parts])
-        temperatures.append(best_temperature(scores, label))
-        means.append(log_loss(scores, label, temperatures[-1]))
-    best = int(np.argmin(means))
-    return Chosen(STRENGTHS[best], temperatures[best], tuple(means))
+        held = {name: copies.of(out, name) for name in families}
+        for place, weights in enumerate(path(copies.without(out), STRENGTHS)):
+            for name, part in held.items():
+                kept[place][name].append((logits(weights, part.features), part.label))
+    losses = []
+    for found in kept:
+        scores, label = _joined(found, select_on)
+        losses.append(log_loss(scores, label, best_temperature(scores, label), balanced=True))
+    best = int(np.argmin(losses))
+    return Chosen(STRENGTHS[best], best_temperature(*_joined(kept[best], calibrate_on)), tuple(losses))
+
+
+def _joined(found: Mapping[str, list[tuple[Floats, Labels]]], families: Sequence[str]) -> tuple[Floats, Labels]:
+    parts = [part for name in families for part in found[name]]
+    return np.concatenate([scores for scores, _ in parts]), np.concatenate([label for _, label in parts])

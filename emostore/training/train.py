@@ -21,7 +21,7 @@ from emostore.engine.baseline import DEFAULT, BaselineRecognizer, Weights
 from emostore.training import card
 from emostore.training.copies import CLEAN, TRAINING, Copies, make_copies
 from emostore.training.corpus import CLASSES, read_corpus
-from emostore.training.evaluate import SELECTED_ON, figures, leave_one_speaker_out
+from emostore.training.evaluate import CALIBRATED_ON, SELECTED_ON, figures, leave_one_speaker_out
 from emostore.training.model import Chosen, choose, fit
 from emostore.training.outside import outside_figures
 
@@ -32,7 +32,7 @@ def train(copies: Copies) -> tuple[Weights, Chosen]:
     """The model of every speaker, chosen by leaving out two at a time."""
     speakers = sorted({who[0] for who in copies.speakers})
     inside = copies.without([])
-    chosen = choose(inside, speakers, len(speakers) // 2, SELECTED_ON)
+    chosen = choose(inside, speakers, len(speakers) // 2, SELECTED_ON, CALIBRATED_ON)
     return fit(inside, chosen.strength, chosen.temperature), chosen
 
 
