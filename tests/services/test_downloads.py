@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import json
 import os
 import shutil
@@ -547,7 +548,11 @@ def test_ctrl_c_stops_the_command_and_leaves_a_part_to_continue(hub: StubHub, co
     hub.stall_at = 30_000
     environment = os.environ | {"EMOSTORE_DATA_DIR": str(config.data_dir), "EMOSTORE_HUGGINGFACE_URL": hub.url}
     command = [sys.executable, "-m", "emostore", "models", "pull", "--from", "huggingface"]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
+    # A shell ignores SIGINT for what it starts in the background, and a child would inherit that.
+    listen = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=listen
+    ) as process:
         assert hub.stalled.wait(60)
         while not list(target(config).parent.glob("*.partial/model.pt.*.part")):  # sent is not yet received
             assert process.poll() is None
