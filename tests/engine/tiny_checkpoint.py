@@ -258,7 +258,7 @@ def _weights(shape: Mapping[str, int], audio: Mapping[str, Any], generator: torc
 
 def _fitted_head(config: Mapping[str, Any], state: Mapping[str, Tensor], rows: int, seed: int) -> dict[str, Tensor]:
     """A head under which the probes get different dominant classes, some with certainty and some without."""
-    from emostore.engine.emotion2vec import network_class
+    from emostore.engine.reference import network_class
 
     model = network_class()(model_conf=config["model_conf"], vocab_size=-1)
     model.load_state_dict(dict(state), strict=True)
