@@ -21,7 +21,7 @@ $(VENV)/.dev: $(VENV)/.ready requirements-dev.txt
 
 run: $(VENV)/.ready  ## install, create or migrate the database, start the app on 127.0.0.1:8501
 	$(BIN)/python -m emostore db upgrade
-	$(BIN)/python -m streamlit run Home.py --server.port $(PORT)
+	$(BIN)/python -m emostore.api --port $(PORT)
 
 test: $(VENV)/.dev  ## run every test that can run on this machine
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)

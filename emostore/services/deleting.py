@@ -15,7 +15,7 @@ from pathlib import Path
 
 from emostore import access
 from emostore.config import Settings
-from emostore.services import media
+from emostore.services import cache, media
 from emostore.store import audit, deletes, edits
 from emostore.store.deletes import Deleted
 from emostore.store.session import Store
@@ -92,6 +92,8 @@ def _remove(store: Store, settings: Settings, media_paths: Sequence[str]) -> tup
                 if path:
                     path.unlink()
                     count, freed = count + 1, freed + size
+                if sha256 := media.hash_of(relative):
+                    cache.forget(sha256, settings.data_dir)
             except FileNotFoundError:
                 continue
             except OSError as error:  # it stays for `sweep_orphans`

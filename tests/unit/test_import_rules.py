@@ -24,6 +24,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
         {"torch", "funasr", "sqlalchemy"},
     ),
     "emostore/__main__.py": ({"services", "store", "config", "engine", "access"}, {"torch", "funasr", "streamlit"}),
+    "emostore/api.py": ({"services", "store", "config", "access"}, {"torch", "funasr", "sqlalchemy"}),
     "emostore/services": (
         {"services", "engine", "store", "audio", "speech", "analytics", "config", "access"},
         {"streamlit", "torch", "funasr"},

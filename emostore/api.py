@@ -1,0 +1,81 @@
+"""The app as one ASGI application: Streamlit's pages, and beside them the routes for what is no page.
+
+`python -m emostore.api` serves it (that is what `make run` does) with the settings of `.streamlit/config.toml`;
+so does any ASGI server that is given `emostore.api:app`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import re
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from pathlib import Path
+
+import streamlit as st
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from emostore.config import settings
+from emostore.errors import AccessError, EmostoreError, StoreError
+from emostore.services import playback, preferences
+from emostore.store.session import Store, create_store
+
+log = logging.getLogger(__name__)
+
+HOME = Path(__file__).resolve().parents[1] / "Home.py"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_HEADERS = {
+    "Cache-Control": "private, no-cache",  # kept by nobody between, and asked for again: rights may change
+    "Cross-Origin-Resource-Policy": "same-origin",  # a voice is played by our own pages only
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def audio(request: Request) -> Response:
+    """The sound of a recording, whole or the range of it that is asked for; 404 where none was kept."""
+    sha256 = request.path_params["sha256"]
+    if not _SHA256.fullmatch(sha256):  # no name by a stranger becomes a path
+        return PlainTextResponse("There is no such recording.", 404)
+    store = _store()
+    try:
+        found = playback.of_recording(store, sha256, preferences.effective(store, settings()))
+    except AccessError as error:
+        return PlainTextResponse(str(error), 403)
+    except StoreError as error:
+        return PlainTextResponse(str(error), 503)
+    except EmostoreError as error:
+        return PlainTextResponse(str(error), 422)
+    if found is None:
+        return PlainTextResponse("There is no such recording.", 404)
+    return FileResponse(found.path, media_type=found.mime_type, headers=_HEADERS)
+
+
+@lru_cache(maxsize=1)
+def _store() -> Store:
+    return create_store(settings().resolved_database_url)
+
+
+@asynccontextmanager
+async def _lifespan(_: st.App) -> AsyncIterator[None]:
+    playback.ROUTE_IS_SERVED.set()
+    try:
+        yield
+    finally:
+        playback.ROUTE_IS_SERVED.clear()
+
+
+ROUTES = [Route(playback.ROUTE, audio)]
+app = st.App(HOME, routes=ROUTES, lifespan=_lifespan)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m emostore.api", description=__doc__)
+    parser.add_argument("--port", type=int, help="where to listen instead of at the port of .streamlit/config.toml")
+    port = parser.parse_args().port
+    sys.argv = [str(HOME)]  # Streamlit puts the folder of what was started in front of every import: not this one
+    app.run(config={"server.port": port} if port else None)
