@@ -8,6 +8,8 @@ from typing import BinaryIO, Literal, cast
 from zoneinfo import ZoneInfo
 
 import streamlit as st
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.typing import UploadedFile
 
 from emostore.errors import EmostoreError
@@ -34,7 +36,7 @@ def form() -> None:
     label = _("Analyse") if len(recordings) < 2 else _("Analyse {count} files", count=len(recordings))
     ready = bool(recordings) and known is not None
     if st.button(label, type="primary", icon=":material/graphic_eq:", disabled=not ready, key="analyse") and known:
-        _hand_in(recordings, known)
+        _hand_in(recordings, known, lists)
 
 
 def _source_name(source: str) -> str:
@@ -65,7 +67,9 @@ def _own_words(button: str, hint: str) -> None:
     st.html(f"<style>{' '.join(rules)}</style>")
 
 
-def _hand_in(chosen: Sequence[tuple[str, UploadedFile]], known: describing.Described) -> None:
+def _hand_in(
+    chosen: Sequence[tuple[str, UploadedFile]], known: describing.Described, lists: Sequence[UploadedFile]
+) -> None:
     """Put the files on disk and into the queue; from then on nothing depends on this page."""
     staged: list[jobs.StagedFile] = []
     bar = st.progress(0.0, text=_("Saving the files …"))
@@ -79,8 +83,22 @@ def _hand_in(chosen: Sequence[tuple[str, UploadedFile]], known: describing.Descr
         jobs.discard(staged, in_force())
         st.error(explain(error), icon=":material/error:")
         return
+    _let_go([*(stream for _name, stream in chosen), *lists])
     st.session_state[_ROUND] += 1
     st.rerun()
+
+
+def _let_go(uploads: Sequence[UploadedFile]) -> None:
+    """Free the memory of uploads that are on disk by now.
+
+    Streamlit keeps every upload in memory until its tab is closed, also when the widget is gone, and offers
+    no public way to give it back earlier; its own chat input takes this one.
+    """
+    context = get_script_run_ctx()
+    manager = context.uploaded_file_mgr if context else None
+    if context and isinstance(manager, MemoryUploadedFileManager):
+        for upload in uploads:
+            manager.remove_file(context.session_id, upload.file_id)
 
 
 def _now() -> datetime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,12 @@ def upload(page: Page, *paths: Path) -> None:
     button.click()
 
 
+def metrics(app: App) -> str:
+    """What Streamlit says it holds in memory."""
+    with urllib.request.urlopen(f"{app.url}/_stcore/metrics", timeout=30) as answer:
+        return str(answer.read(), "utf-8")
+
+
 @needs_audio
 def test_clips_are_analysed_survive_a_restart_and_are_known_again(app: App, page: Page) -> None:
     assert AUDIO is not None
@@ -40,6 +47,7 @@ def test_clips_are_analysed_survive_a_restart_and_are_known_again(app: App, page
         labels = card.locator(".vega-embed svg text").all_text_contents()
         # Three of the nine cannot be given by the bundled model, and are not drawn as zero.
         assert len([label for label in labels if re.fullmatch(r"[01]\.\d{3}", label)]) == 6
+    assert "UploadedFileManager" not in metrics(app)  # what is on disk is not kept in memory as well
 
     app.kill()
     app.start()
