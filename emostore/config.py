@@ -14,6 +14,8 @@ from emostore.errors import SettingsError
 
 GIB = 1024**3
 
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
 
 def _known_zone(name: str) -> str:
     try:
@@ -39,7 +41,9 @@ class Settings(BaseSettings):
         None, description="SQLAlchemy URL of a PostgreSQL database; without it, SQLite in the data folder."
     )
     model: str = Field(
-        "auto", description="`auto`, `baseline`, `emotion2vec_plus_large`, or the path of a checkpoint folder."
+        "auto",
+        description="`auto`, `baseline`, `emotion2vec_plus_large`, or the path of a checkpoint folder; `funasr`, or "
+        "`funasr:` before a path, runs FunASR's own code, slowly, to compare with.",
     )
     modelscope_url: Annotated[str, AfterValidator(_web_address)] = Field(
         "https://modelscope.cn", description="Where ModelScope, or a mirror of it, answers when a model is downloaded."
@@ -63,7 +67,17 @@ class Settings(BaseSettings):
     max_duration_s: float = Field(4 * 3600, gt=0, description="Longest recording that is accepted, in seconds.")
     max_channels: int = Field(8, gt=0, description="Most channels a recording may have.")
     threads: int | None = Field(None, gt=0, description="CPU threads of the model; the physical cores by default.")
+    precision: Precision = Field(
+        "auto",
+        description="Numbers that Emotion2Vec+ computes with: `float32`, `bfloat16`, `float16` (on graphics cards), or "
+        "`auto` for what is fastest on this machine at scores within 0.01.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="How much is logged.")
+
+    @property
+    def cache_dir(self) -> Path:
+        """The folder of what can be made again at any time."""
+        return self.data_dir / "cache"
 
     @property
     def resolved_database_url(self) -> str:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from emostore.config import Settings
+from emostore.config import Precision, Settings
 from emostore.emotions import EMOTIONS
 from emostore.engine import places
 from emostore.engine.checkpoint import FILES, LARGE, LICENCES, UNKNOWN_LICENCE, Checkpoint, describe, missing_files
 from emostore.engine.recognizer import Recognizer
+from emostore.engine.weights import FileState, state_of
 from emostore.errors import EmostoreError, ModelError
 
 AUTO, BASELINE = "auto", "baseline"
 NAMES = (AUTO, BASELINE, LARGE)
+REFERENCE = "funasr"  # the large model in FunASR's own code, to compare with; `funasr:<folder>` for another checkpoint
 
 logger = logging.getLogger(__name__)
 
@@ -38,11 +40,14 @@ class ModelListing:
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """A model to load; a checkpoint whose files were replaced, or other threads, are another choice."""
+    """A model to load; a checkpoint whose files were replaced, or another way to run it, is another choice."""
 
     path: Path | None = None  # None is the bundled baseline
-    files: tuple[tuple[int, int], ...] = ()  # size and modification time in ns of each
+    files: tuple[FileState | None, ...] = ()
+    reference: bool = False
     threads: int | None = None
+    precision: Precision = "auto"
+    cache_dir: Path | None = None
 
 
 _lock = threading.RLock()
@@ -69,8 +74,11 @@ def load_recognizer(settings: Settings) -> Recognizer:
 def available_models(settings: Settings) -> list[ModelListing]:
     """Every model with where it lies and, if it cannot be used, why. Loads no checkpoint."""
     listings = [_list_baseline(), _list_large(settings)]
-    if settings.model not in NAMES:
-        listings.append(_list_folder(settings.model, Path(settings.model).expanduser(), settings))
+    if settings.model == REFERENCE:
+        listings.append(replace(listings[-1], name=REFERENCE))
+    elif settings.model not in NAMES:
+        folder = Path(settings.model.removeprefix(f"{REFERENCE}:")).expanduser()
+        listings.append(_list_folder(settings.model, folder, settings))
     return listings
 
 
@@ -85,7 +93,7 @@ def _choose(settings: Settings) -> _Choice:
     """What is to be loaded. Raises `ModelError` where it is not there."""
     if settings.model == BASELINE:
         return _Choice()
-    if settings.model not in NAMES:
+    if settings.model not in (*NAMES, REFERENCE):
         return _checkpoint_choice(_existing(settings.model), settings)
     found, incomplete = places.find(settings.data_dir)
     if found:
@@ -96,25 +104,33 @@ def _choose(settings: Settings) -> _Choice:
 
 
 def _checkpoint_choice(path: Path, settings: Settings) -> _Choice:
-    return _Choice(path.absolute(), tuple(_state(path / name) for name in FILES), settings.threads)
+    return _Choice(
+        path=path.absolute(),
+        files=tuple(_state(path / name) for name in FILES),
+        reference=settings.model == REFERENCE or settings.model.startswith(f"{REFERENCE}:"),
+        threads=settings.threads,
+        precision=settings.precision,
+        cache_dir=settings.cache_dir.absolute(),
+    )
 
 
-def _state(file: Path) -> tuple[int, int]:
+def _state(file: Path) -> FileState | None:
     try:
-        found = file.stat()
+        return state_of(file)
     except OSError:
-        return (0, 0)
-    return (found.st_size, found.st_mtime_ns)
+        return None
 
 
 def _existing(value: str) -> Path:
-    path = Path(value).expanduser()
-    if not path.is_dir():
+    """The folder that a setting names, be it for FunASR or for the app's own engine."""
+    folder = value.removeprefix(f"{REFERENCE}:")
+    path = Path(folder).expanduser()
+    if not folder or not path.is_dir():
         raise ModelError(
             "EMOSTORE_MODEL is set to {value}, which is neither one of {allowed} nor a folder. "
             "Set it to one of these names or to the folder of a checkpoint.",
             value=value,
-            allowed=", ".join(NAMES),
+            allowed=", ".join((*NAMES, REFERENCE)),
         )
     return path
 
@@ -156,6 +172,10 @@ def _read(choice: _Choice) -> Recognizer:
         from emostore.engine.baseline import BaselineRecognizer
 
         return BaselineRecognizer.load()
+    if choice.reference:
+        from emostore.engine.reference import FunasrRecognizer
+
+        return FunasrRecognizer.load(choice.path, threads=choice.threads)
     from emostore.engine.emotion2vec import Emotion2vecRecognizer
 
     return Emotion2vecRecognizer.load(choice.path, threads=choice.threads)
@@ -179,7 +199,7 @@ def _list_large(settings: Settings) -> ModelListing:
 
 def _list_folder(name: str, path: Path, settings: Settings) -> ModelListing:
     try:
-        checkpoint: Checkpoint = describe(_existing(str(path)))
+        checkpoint: Checkpoint = describe(_existing(name) if name not in NAMES else path)
     except ModelError as error:
         return ModelListing(name, path, False, error, LICENCES.get(name, UNKNOWN_LICENCE), ())
     with _lock:  # known where it was tried and found damaged inside

@@ -17,6 +17,7 @@ from emostore.engine import places, registry
 from emostore.engine.checkpoint import describe
 from emostore.engine.emotion2vec import Emotion2vecRecognizer
 from emostore.engine.recognizer import ModelInfo
+from emostore.engine.reference import FunasrRecognizer
 from emostore.errors import ModelError
 from tests.engine import tiny_checkpoint
 
@@ -27,6 +28,7 @@ class Fake:
     """A recogniser that only says what was loaded."""
 
     loads: list[tuple[str, int | None]] = []  # noqa: RUF012 – emptied by the fixture
+    asked: list[dict[str, object]] = []  # noqa: RUF012
 
     def __init__(self, name: str) -> None:
         self.info = ModelInfo(name, "0123456789ab", 4, EMOTIONS[:3], "CC0")
@@ -40,23 +42,32 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         Fake.loads.append(("baseline", None))
         return Fake("baseline")
 
-    def load_checkpoint(path: Path, *, threads: int | None = None) -> Fake:
+    def load_checkpoint(path: Path, *, threads: int | None = None, **asked: object) -> Fake:
         describe(path)
+        Fake.asked.append(asked)
         time.sleep(0.05)  # long enough for a second thread to come along
         Fake.loads.append((str(path), threads))
         if (path / "model.pt").read_bytes() == b"damaged":
             raise ModelError("{path} is damaged.", path=str(path))
         return Fake("checkpoint")
 
+    def load_reference(path: Path, *, threads: int | None = None) -> Fake:
+        describe(path)
+        Fake.loads.append((f"funasr:{path}", threads))
+        return Fake("reference")
+
     module = ModuleType("emostore.engine.baseline")
     module.BaselineRecognizer = type("BaselineRecognizer", (), {"load": staticmethod(load_baseline)})  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "emostore.engine.baseline", module)
     monkeypatch.setattr(Emotion2vecRecognizer, "load", load_checkpoint)
+    monkeypatch.setattr(FunasrRecognizer, "load", load_reference)
     monkeypatch.setattr(registry, "_loaded", {})
     monkeypatch.setattr(registry, "_failed", {})
     Fake.loads.clear()
+    Fake.asked.clear()
     yield
     Fake.loads.clear()
+    Fake.asked.clear()
 
 
 @pytest.fixture(autouse=True)
@@ -252,3 +263,39 @@ def test_the_list_names_every_model_and_loads_no_checkpoint(original: Path, tmp_
     assert [listing.name for listing in listings] == ["baseline", LARGE, str(original)]
     assert all(listing.installed and listing.problem is None for listing in listings)
     assert Fake.loads == [("baseline", None)]
+
+
+def test_funasr_is_the_large_model_in_funasrs_own_code(original: Path, tmp_path: Path) -> None:
+    folder = install(original, places.download_folder(tmp_path / "data"))
+    wanted = settings(tmp_path, "funasr", threads=2)
+    assert registry.load_recognizer(wanted).info.name == "reference"
+    assert Fake.loads == [(f"funasr:{folder}", 2)]
+    assert registry.load_recognizer(settings(tmp_path, LARGE, threads=2)).info.name == "checkpoint"  # beside it
+    listings = {listing.name: listing for listing in registry.available_models(wanted)}
+    assert list(listings) == ["baseline", LARGE, "funasr"]
+    assert listings["funasr"].installed
+    assert listings["funasr"].where == folder
+
+
+def test_funasr_may_be_asked_for_with_a_folder(original: Path, tmp_path: Path, home: Path) -> None:
+    folder = install(original, home / "tuned")
+    for value in (f"funasr:{folder}", "funasr:~/tuned"):
+        assert registry.load_recognizer(settings(tmp_path, value)).info.name == "reference"
+        listing = registry.available_models(settings(tmp_path, value))[-1]
+        assert (listing.name, listing.where, listing.installed) == (value, folder, True)
+    assert Fake.loads.count((f"funasr:{folder}", None)) == 1
+
+
+@pytest.mark.parametrize("value", ["funasr:", "funasr:baseline", "funasr:/nowhere"])
+def test_funasr_without_a_checkpoint_is_told_the_choices(tmp_path: Path, value: str) -> None:
+    with pytest.raises(ModelError, match=rf"{value}.*auto, baseline, emotion2vec_plus_large, funasr"):
+        registry.load_recognizer(settings(tmp_path, value))
+    listing = registry.available_models(settings(tmp_path, value))[-1]
+    assert (listing.name, listing.installed) == (value, False)
+
+
+def test_funasr_by_name_says_where_the_large_model_was_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="is not on this machine"):
+        registry.load_recognizer(settings(tmp_path, "funasr"))
+    listing = registry.available_models(settings(tmp_path, "funasr"))[-1]
+    assert (listing.name, listing.installed) == ("funasr", False)
