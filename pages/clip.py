@@ -8,6 +8,7 @@ from emostore import access
 from emostore.store import reports
 from emostore.ui import clips, editing, shell
 from emostore.ui.bootstrap import open_store
+from emostore.ui.player import clip as player
 from emostore.ui.text import _, plain
 
 shell.through_home()
@@ -27,6 +28,6 @@ else:
         clips.chart(view)
         clips.warning(view)
     with about:
-        clips.player(view)
         clips.metadata(view)
         editing.menu(view)
+    player.show(view)  # last, since its sound may have to be prepared

@@ -34,6 +34,8 @@ ALPHA = 0.05  # how often steady noise may be called a trend
 LEAST_CHANGE = 0.1  # of the mood, first to last window: a long recording makes the smallest slope certain
 LEAST_EFFECTIVE = 6.0  # independent values below which no trend is tested
 
+TOUCH_S = 0.001  # a seek lands this near where it was meant to
+
 Verdict = Literal["improving", "worsening", "steady"]
 
 
@@ -82,10 +84,10 @@ class Trajectory:
         return max(0.0, index * self.hop_s + (self.length_s - self.hop_s) / 2) if index else 0.0
 
     def index_at(self, time_s: float) -> int:
-        """The window whose middle is nearest to a time. Raises `ValueError` if there is no window."""
+        """The window whose middle is nearest to a time, the later of two. Raises `ValueError` if there is no window."""
         if not len(self):
             raise ValueError("a trajectory without windows has none at any time")
-        return int(np.clip(np.floor((time_s - self.length_s / 2) / self.hop_s + 0.5), 0, len(self) - 1))
+        return int(np.clip(np.floor((time_s + TOUCH_S - self.length_s / 2) / self.hop_s + 0.5), 0, len(self) - 1))
 
 
 @dataclass(frozen=True, slots=True)

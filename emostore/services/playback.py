@@ -12,7 +12,7 @@ from emostore import access, audio
 from emostore.audio.container import DECODING_ERRORS, open_container
 from emostore.config import Settings
 from emostore.errors import AudioError
-from emostore.services import cache, media, opus
+from emostore.services import cache, media, opus, peaks
 from emostore.store import clips, reports
 from emostore.store.session import Store
 
@@ -70,6 +70,15 @@ def sound(view: reports.ClipView, settings: Settings) -> Sound | None:
             pass  # damaged packets that a decoder may still skip
     target = cache.path_of(view.sha256, "opus", settings.data_dir)
     return Sound(cache.made(target, lambda aside: opus.encode(kept.path, aside, limits(settings))), "audio/ogg")
+
+
+def outline(view: reports.ClipView, settings: Settings) -> peaks.Peaks | None:
+    """The peaks of a clip's recording; None where its audio was not kept. The first call may have to decode it.
+
+    Raises `AudioError` and `StoreError` as `peaks.load` does.
+    """
+    kept = media.find(view.media_path, view.container, view.codec, settings.data_dir)
+    return peaks.load(kept.path, view.sha256, settings.data_dir, limits(settings)) if kept else None
 
 
 def of_recording(store: Store, sha256: str, settings: Settings) -> Sound | None:

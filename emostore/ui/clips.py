@@ -8,11 +8,10 @@ import streamlit as st
 
 from emostore.analytics.insights import headline
 from emostore.engine.figures import caution
-from emostore.services import media
 from emostore.services.analysis import no_speech_sentence
 from emostore.store import reports
 from emostore.ui import links
-from emostore.ui.bootstrap import in_force, open_store, uncertain_below
+from emostore.ui.bootstrap import open_store, uncertain_below
 from emostore.ui.scores import distribution
 from emostore.ui.text import _, domain, duration, emotion, explain, listed, plain, role, scenario, when
 
@@ -82,17 +81,6 @@ def chart(view: reports.ClipView, key: str = "clip") -> None:
         st.caption(
             _("{model} cannot give {names}. They are not measured, not zero.", model=analysis.model, names=names)
         )
-
-
-def player(view: reports.ClipView) -> None:
-    """The kept sound, or a word on why there is none."""
-    kept = media.find(view.media_path, view.container, view.codec, in_force().data_dir)
-    if kept is None:
-        st.caption(_("The audio of this recording was not kept."))
-    elif kept.mime_type is None:
-        st.caption(_("Browsers cannot play {codec} audio; the original is kept.", codec=view.codec))
-    else:
-        st.audio(str(kept.path), format=kept.mime_type)
 
 
 def metadata(view: reports.ClipView) -> None:

@@ -34,15 +34,18 @@ class App:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "streamlit", "run", "Home.py", "--server.port", str(self.port)]
+
     def start(self) -> None:
         environment = os.environ | {
             "EMOSTORE_DATA_DIR": str(self.data_dir),
             "EMOSTORE_MODEL": "baseline",
             "EMOSTORE_LANGUAGE": "en",
         }
-        command = [sys.executable, "-m", "streamlit", "run", "Home.py", "--server.port", str(self.port)]
         log = (self.data_dir / "server.log").open("ab")
-        self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+        self.process = subprocess.Popen(self.command, cwd=ROOT, env=environment, stdout=log, stderr=log)
         for _ in range(600):
             try:
                 with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=1):
