@@ -23,7 +23,7 @@ from sqlalchemy import Connection, Table, select
 from emostore import access
 from emostore.config import Settings
 from emostore.errors import StoreError
-from emostore.services import backup_reading, media
+from emostore.services import backup_reading, media, preferences
 from emostore.services.backup_file import (
     AUDIO_LIST,
     BLOCK,
@@ -35,7 +35,7 @@ from emostore.services.backup_file import (
     not_a_backup,
     read_manifest,
 )
-from emostore.store import dump, migrate
+from emostore.store import dump, migrate, rollup_build
 from emostore.store.models import Recording
 from emostore.store.session import Store
 
@@ -98,6 +98,7 @@ def restore(store: Store, settings: Settings, source: Path) -> Contents:
                 backup_reading.read_all(archive, manifest, store, settings)
             finally:
                 migrate.upgrade(store)
+        rollup_build.ensure(store, preferences.effective(store, settings).time_zone)
     except zipfile.BadZipFile as error:
         raise not_a_backup(source.name) from error
     except OSError as error:

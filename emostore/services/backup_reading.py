@@ -61,6 +61,7 @@ def read_all(archive: zipfile.ZipFile, manifest: Manifest, store: Store, setting
                 if table.name in by_table:
                     _read_table(archive, by_table[table.name], session, table)
             dump.set_counters(session, manifest.counters)
+            dump.forget_derived(session)
             _read_audio(archive, manifest, settings.data_dir, written)
             if "audit_events" in by_table:
                 details = {"created_at": manifest.created_at, "rows": sum(each.rows for each in manifest.tables)}

@@ -23,7 +23,7 @@ T = TypeVar("T")
 Key = tuple[Any, ...]
 Row = Mapping[str, Any]
 Model = type[DeclarativeBase]
-Lock = Literal["write", "share"]
+Lock = Literal["write", "hold", "share"]
 
 
 def table(model: Model) -> Table:
@@ -61,8 +61,8 @@ def ids(
 ) -> dict[Key, int]:
     """The ids of the rows with these keys, by key.
 
-    Until the commit, `lock` keeps others from writing to them, or (`share`) only from deleting or
-    renaming them, so that rows may refer to them.
+    Until the commit, `lock` keeps others from locking and writing to them (`write`), from writing to them
+    (`hold`), or (`share`) only from deleting or renaming them, so that rows may refer to them.
     """
     target = table(model)
     columns = [target.c[name] for name in names]
@@ -70,7 +70,7 @@ def ids(
     for condition, parameters in matching(session, columns, sorted(keys)):
         statement = select(target.c.id, *columns).where(condition).order_by(*columns)
         if lock:  # SQLite has the whole database locked
-            statement = statement.with_for_update(key_share=True, read=lock == "share")
+            statement = statement.with_for_update(key_share=lock != "hold", read=lock != "write")
         found.update({tuple(row[1:]): row[0] for row in session.execute(statement, parameters)})
     return found
 

@@ -11,6 +11,7 @@ from emostore.store.models import Agent, Analysis, Clip, ModelRevision, Recordin
 from emostore.store.records import (
     Analysed,
     ModelRevisionKey,
+    NewAlert,
     NewAnalysis,
     NewClip,
     NewRecording,
@@ -26,6 +27,7 @@ from emostore.store.session import Store
 __all__ = [
     "Analysed",
     "ModelRevisionKey",
+    "NewAlert",
     "NewAnalysis",
     "NewClip",
     "NewRecording",
@@ -66,17 +68,31 @@ def save_many(store: Store, analyses: Sequence[NewAnalysis], user: str | None = 
         clip_ids, new_clips = saving.save_clips(session, clips, user)
         models = saving.save_models(session, {item.model for item in analyses})
         wanted = [(clip_ids[_channel(item.clip)], models[item.model][0], item.granularity) for item in analyses]
-        analysis_ids, created = saving.save_analyses(
-            session, dict(zip(reversed(wanted), reversed(analyses), strict=True)), models
-        )
+        saving.hold(session, {clip_ids[channel] for channel in clips if channel not in new_clips})
         stored = saving.described(session, set(clip_ids.values()))
+        analysis_ids, created = saving.save_analyses(
+            session, dict(zip(reversed(wanted), reversed(analyses), strict=True)), models, stored
+        )
     answers = []
     for item, key in zip(analyses, wanted, strict=True):
         is_new = key in created
         created.discard(key)  # the same analysis again further down found this one
         clip_is_new = _channel(item.clip) in new_clips
         new_clips.discard(_channel(item.clip))
-        answers.append(Saved(key[0], analysis_ids[key], created=is_new, clip_created=clip_is_new, **stored[key[0]]))
+        clip = stored[key[0]]
+        answers.append(
+            Saved(
+                clip_id=key[0],
+                analysis_id=analysis_ids[key],
+                session_id=clip.session_id,
+                created=is_new,
+                clip_created=clip_is_new,
+                role=clip.role,
+                agent=clip.agent,
+                team=clip.team,
+                session_name=clip.session_name,
+            )
+        )
     return answers
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, delete, exists, select, text
 from sqlalchemy.orm import Session
 
 from emostore.errors import MetadataError
-from emostore.store import bulk
+from emostore.store import bulk, rollups
 from emostore.store.edits import forget_empty_sessions, forget_empty_teams
 from emostore.store.models import Agent, Clip, Recording, RecordingSession
 from emostore.store.session import Store
@@ -68,7 +68,10 @@ def delete_agent(session: Session, name: str, *, with_clips: bool) -> Deleted:
             "There is no agent {name} any more. It may have been renamed, merged or deleted.", name=name
         )
     gone = _delete(session, Clip.agent_id == found.id) if with_clips else Deleted()
-    session.execute(delete(Agent).where(Agent.id == found.id))
+    # Whoever saves a clip of this agent has committed once this answers, and nobody can begin.
+    session.execute(select(Agent.id).where(Agent.id == found.id).with_for_update())
+    with rollups.changing(session, Clip.agent_id == found.id):
+        session.execute(delete(Agent).where(Agent.id == found.id))
     forget_empty_teams(session, found.team_id)
     return Deleted(gone.clips, gone.recordings, name, gone.file_names, gone.media_paths)
 
@@ -93,7 +96,8 @@ def _delete(session: Session, condition: ColumnElement[bool], parameters: Mappin
     held = select(Recording.id).where(Recording.id.in_(affected)).order_by(Recording.sha256).with_for_update()
     recordings = [(key,) for key in session.scalars(held, parameters or {})]
     sessions = set(session.scalars(select(Clip.session_id).where(condition).distinct(), parameters or {}))
-    clips = session.connection().execute(delete(Clip).where(condition), parameters or {}).rowcount
+    with rollups.changing(session, condition, parameters):
+        clips = session.connection().execute(delete(Clip).where(condition), parameters or {}).rowcount
     gone: list[tuple[str, str | None]] = []
     is_empty = ~exists().where(Clip.recording_id == Recording.id)
     for chosen, values in bulk.matching(session, [bulk.table(Recording).c.id], recordings):

@@ -1,6 +1,7 @@
 """Everything in the tables as plain JSON rows, the same from both databases, and back.
 
-What waits in the queue is left out: it hangs on staged files, which nobody keeps.
+What waits in the queue is left out: it hangs on staged files, which nobody keeps. So are the roll-ups,
+which are made again from the rows.
 """
 
 from __future__ import annotations
@@ -18,13 +19,16 @@ from sqlalchemy.orm import Session
 
 from emostore.emotions import EMOTIONS
 from emostore.errors import StoreError
+from emostore.store import rollup_build
 from emostore.store.failures import named, place
 from emostore.store.job_models import Job, JobItem
 from emostore.store.models import Base
+from emostore.store.report_models import RollupState, clusters, rollups
 from emostore.store.session import Store
 from emostore.store.types import EmbeddingVector, Logits, UtcDateTime, WindowLogits
 
-_LEFT_OUT = {Job.__tablename__, JobItem.__tablename__}
+_DERIVED = {rollups.name, clusters.name, RollupState.__tablename__}
+_LEFT_OUT = {Job.__tablename__, JobItem.__tablename__} | _DERIVED
 _AT_ONCE = 200  # rows that the database hands over at a time
 
 
@@ -109,6 +113,12 @@ def set_counters(session: Session, given: Mapping[str, int]) -> None:
             session.execute(text("INSERT INTO sqlite_sequence (name, seq) VALUES (:name, :last)"), values)
 
 
+def forget_derived(session: Session) -> None:
+    """Say that what is derived does not fit the rows any more; a database of an earlier version has none."""
+    if RollupState.__tablename__ in inspect(session.connection()).get_table_names():
+        rollup_build.forget(session)
+
+
 def require_empty(session: Session) -> None:
     """Keep others from saving, and raise `StoreError` if there is a row in any table."""
     if session.get_bind().dialect.name == "postgresql":
@@ -116,7 +126,7 @@ def require_empty(session: Session) -> None:
     connection = session.connection()
     there = set(inspect(connection).get_table_names())
     for table in Base.metadata.sorted_tables:
-        if table.name in there and session.execute(text(f"SELECT 1 FROM {table.name} LIMIT 1")).first():
+        if table.name in there - _DERIVED and session.execute(text(f"SELECT 1 FROM {table.name} LIMIT 1")).first():
             raise StoreError(
                 "The database {database} is not empty: there are rows in {found}. A backup is restored into an empty"
                 " one. Choose another data folder or database.",

@@ -16,10 +16,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from emostore.errors import MetadataError, StoreError
-from emostore.store import bulk
-from emostore.store.models import Agent, Clip, Recording, RecordingSession, Team
+from emostore.store import bulk, rollups
+from emostore.store.models import Agent, Analysis, Clip, Recording, RecordingSession, Score, Team
 from emostore.store.names import clean_language, clean_name, session_key
 from emostore.store.records import Role
+from emostore.store.report_models import Alert
 from emostore.store.session import Store
 
 AUTOMATIC = RecordingSession.key.startswith("recording:", autoescape=True)  # sessions that nobody named
@@ -63,7 +64,8 @@ def merge_agents(session: Session, source: str, target: str) -> int:
     if target not in found:
         raise _no_agent(target)
     kept, lost = found[target], found[source]
-    moved = _count(session, update(Clip).where(Clip.agent_id == lost.id).values(agent_id=kept.id))
+    with rollups.changing(session, Clip.agent_id == lost.id):
+        moved = _count(session, update(Clip).where(Clip.agent_id == lost.id).values(agent_id=kept.id))
     if kept.team_id is None and lost.team_id is not None:
         session.execute(update(Agent).where(Agent.id == kept.id).values(team_id=lost.team_id))
     session.execute(delete(Agent).where(Agent.id == lost.id))
@@ -100,7 +102,8 @@ def merge_sessions(session: Session, source_id: int, target_id: int) -> int:
     names = _lock_sessions(session, source_id, target_id)
     if source_id == target_id:
         raise MetadataError("{name} cannot be merged with the same session. Choose another one.", name=names[source_id])
-    moved = _count(session, update(Clip).where(Clip.session_id == source_id).values(session_id=target_id))
+    with rollups.changing(session, Clip.session_id == source_id):
+        moved = _count(session, update(Clip).where(Clip.session_id == source_id).values(session_id=target_id))
     session.execute(delete(RecordingSession).where(RecordingSession.id == source_id))
     return moved
 
@@ -141,7 +144,11 @@ def set_happened_at(session: Session, recording_id: int, moment: datetime) -> da
         raise _no_recording()
     values = {"happened_at": moment, "happened_at_source": "given"}
     session.execute(update(Recording).where(Recording.id == recording_id).values(values))
-    session.execute(update(Clip).where(Clip.recording_id == recording_id).values(happened_at=moment))
+    with rollups.changing(session, Clip.recording_id == recording_id):
+        session.execute(update(Clip).where(Clip.recording_id == recording_id).values(happened_at=moment))
+        affected = select(Analysis.id).join(Clip).where(Clip.recording_id == recording_id)
+        for repeated in (Score, Alert):  # their indices are in the order of time
+            session.execute(update(repeated).where(repeated.analysis_id.in_(affected)).values(happened_at=moment))
     return before
 
 
@@ -229,7 +236,8 @@ def _sessions_of(session: Session, clip_ids: Sequence[int]) -> set[int]:
 
 def _update_clips(session: Session, clip_ids: Sequence[int], values: Mapping[str, Any]) -> None:
     for condition, parameters in bulk.matching(session, [bulk.table(Clip).c.id], [(key,) for key in clip_ids]):
-        session.execute(bulk.table(Clip).update().where(condition).values(values), parameters)
+        with rollups.changing(session, condition, parameters):
+            session.execute(bulk.table(Clip).update().where(condition).values(values), parameters)
 
 
 def _count(session: Session, statement: Any, parameters: Mapping[str, Any] | None = None) -> int:

@@ -20,6 +20,8 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -37,6 +39,7 @@ LANGUAGE_LENGTH = 35  # characters of a language tag, as RFC 5646 recommends
 STATUSES = ("analysed", "no_speech")
 NO_SPEECH_REASONS = ("silence", "no_speech", "too_short")
 GRANULARITIES = ("utterance",)
+HIGH_FROM = 0.2  # scores from here on are indexed, emotion by emotion: at most five of a clip's nine
 RAW_VERSION = 1  # the calibration that every model has from the start: softmax of the stored logits
 
 # SQLite counts up by itself only in a column that is called exactly INTEGER.
@@ -53,9 +56,17 @@ Time = Annotated[datetime, mapped_column(UtcDateTime)]
 _LINKED = {"sqlite_autoincrement": True}
 
 
-def _one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
+def one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
+    """The constraint that a column holds one of these words, or NULL."""
     allowed = ", ".join(f"'{value}'" for value in values)
     return CheckConstraint(f"{column} IN ({allowed})", name=column)
+
+
+def _high(emotion: str) -> Index:
+    """The scores of an emotion that are worth looking for: most of the nine are next to nothing."""
+    where = text(f"{emotion} >= {HIGH_FROM}")
+    columns = ("calibration_id", emotion, "happened_at", "clip_id")
+    return Index(f"ix_scores_high_{emotion}", *columns, sqlite_where=where, postgresql_where=where)
 
 
 class Base(DeclarativeBase):
@@ -81,12 +92,13 @@ class Team(Base):
 
 
 class Agent(Base):
-    """A person who answers calls or teaches, known by name. Agents outlive their team."""
+    """A person who answers calls or teaches, known by name. Agents outlive their team; `demo` ones were invented."""
 
     __tablename__ = "agents"
     id: Mapped[Id]
     name: Mapped[Name] = mapped_column(unique=True)
     team_id: Mapped[int | None] = mapped_column(ForeignKey(Team.id, ondelete="SET NULL"), index=True)
+    demo: Mapped[bool] = mapped_column(server_default=false())
 
     __table_args__ = (_LINKED,)
 
@@ -111,7 +123,8 @@ class Recording(Base):
     """A file, known by the SHA-256 of its bytes.
 
     `media_path` is where its audio is kept, relative to the data folder, and `media_kind` as what. `notes`
-    lists what was lost while it was decoded, each as `{"message": …, "params": {…}}`.
+    lists what was lost while it was decoded, each as `{"message": …, "params": {…}}`. Nobody ever spoke
+    what is in a `demo` one.
     """
 
     __tablename__ = "recordings"
@@ -133,15 +146,16 @@ class Recording(Base):
     scenario: Mapped[Word | None]
     domain: Mapped[Word | None]
     language: Mapped[str | None] = mapped_column(String(LANGUAGE_LENGTH))
+    demo: Mapped[bool] = mapped_column(server_default=false())
 
     __table_args__ = (
         CheckConstraint("length(sha256) = 64", name="sha256"),
         CheckConstraint("byte_count >= 0 AND duration_s >= 0", name="size"),
         CheckConstraint("sample_rate > 0 AND channel_count > 0", name="format"),
-        _one_of("happened_at_source", HAPPENED_AT_SOURCES),
-        _one_of("media_kind", MEDIA_KINDS),
-        _one_of("scenario", SCENARIOS),
-        _one_of("domain", DOMAINS),
+        one_of("happened_at_source", HAPPENED_AT_SOURCES),
+        one_of("media_kind", MEDIA_KINDS),
+        one_of("scenario", SCENARIOS),
+        one_of("domain", DOMAINS),
         CheckConstraint("media_kind IS NULL OR media_path IS NOT NULL", name="media_whole"),
     )
 
@@ -169,9 +183,10 @@ class Clip(Base):
         UniqueConstraint("recording_id", "channel"),
         Index(None, "agent_id", "happened_at", "id"),
         Index(None, "happened_at", "id"),
+        Index(None, "role", "happened_at", "id"),
         CheckConstraint("channel >= 0", name="channel"),
         CheckConstraint("duration_s >= 0 AND speech_s >= 0", name="length"),
-        _one_of("role", ROLES),
+        one_of("role", ROLES),
         _LINKED,
     )
 
@@ -211,9 +226,9 @@ class Analysis(Base):
 
     __table_args__ = (
         UniqueConstraint("clip_id", "model_revision_id", "granularity"),
-        _one_of("granularity", GRANULARITIES),
-        _one_of("status", STATUSES),
-        _one_of("no_speech_reason", NO_SPEECH_REASONS),
+        one_of("granularity", GRANULARITIES),
+        one_of("status", STATUSES),
+        one_of("no_speech_reason", NO_SPEECH_REASONS),
         CheckConstraint("(status = 'analysed') = (logits IS NOT NULL)", name="logits_when_analysed"),
         CheckConstraint("(status = 'no_speech') = (no_speech_reason IS NOT NULL)", name="reason_when_no_speech"),
         CheckConstraint("length(logits) = 36", name="logits_size"),
@@ -270,7 +285,11 @@ class ActiveCalibration(Base):
 
 
 class Score(Base):
-    """The nine scores of one analysis under one calibration. They can be computed again, so they go with either."""
+    """The nine scores of one analysis under one calibration. They can be computed again, so they go with either.
+
+    `clip_id` and `happened_at` repeat the analysis's clip and its time, so that an index gives the clips
+    with an emotion in the order of time.
+    """
 
     __tablename__ = "scores"
     analysis_id: Mapped[int] = mapped_column(ForeignKey(Analysis.id, ondelete="CASCADE"), primary_key=True)
@@ -287,10 +306,13 @@ class Score(Base):
     dominant: Mapped[Word]
     confidence: Mapped[Number]
     entropy: Mapped[Number]
+    clip_id: Mapped[int] = mapped_column(_BigId)
+    happened_at: Mapped[Time]
 
     __table_args__ = (
-        Index(None, "calibration_id", "dominant"),
-        _one_of("dominant", EMOTIONS),
+        Index(None, "calibration_id", "dominant", "happened_at", "clip_id"),
+        *(_high(name) for name in EMOTIONS),
+        one_of("dominant", EMOTIONS),
         *(CheckConstraint(f"{name} >= 0 AND {name} <= 1", name=name) for name in (*EMOTIONS, "confidence", "entropy")),
     )
 

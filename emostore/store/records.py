@@ -22,6 +22,7 @@ Domain = Literal["phone", "headset", "room"]
 MediaKind = Literal["original", "opus"]
 NoSpeechReason = Literal["silence", "no_speech", "too_short"]
 Granularity = Literal["utterance"]
+Severity = Literal["low", "medium", "high"]
 
 _HEX = frozenset(string.hexdigits.lower())
 
@@ -58,6 +59,7 @@ class NewRecording:
     domain: Domain | None = None
     language: str | None = None  # a tag such as zh or en-GB
     notes: tuple[Note, ...] = ()
+    demo: bool = False  # nobody ever spoke it
 
     def __post_init__(self) -> None:
         if len(self.sha256) != 64 or not _HEX.issuperset(self.sha256):
@@ -152,8 +154,27 @@ class NoSpeech:
 
 
 @dataclass(frozen=True, slots=True)
+class NewAlert:
+    """What one version of a rule found: `value` beside `threshold`, in the windows from `start_s` to `end_s`."""
+
+    rule_id: int
+    severity: Severity
+    value: float
+    threshold: float
+    start_s: float | None = None
+    end_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.start_s is None) != (self.end_s is None):
+            raise ValueError("a moment has a start and an end")
+
+
+@dataclass(frozen=True, slots=True)
 class NewAnalysis:
-    """What one model said of one clip, at an aware time; `compute_s` is how long it took."""
+    """What one model said of one clip, at an aware time; `compute_s` is how long it took.
+
+    `alerts` are what the rules found in the scores.
+    """
 
     clip: NewClip
     model: ModelRevisionKey
@@ -161,9 +182,12 @@ class NewAnalysis:
     analysed_at: datetime
     compute_s: float | None = None
     granularity: Granularity = "utterance"
+    alerts: tuple[NewAlert, ...] = ()
 
     def __post_init__(self) -> None:
         _check_aware(self.analysed_at)
+        if self.alerts and not isinstance(self.outcome, Analysed):
+            raise ValueError("nothing was said, so no rule can have found anything")
         embedding = self.outcome.embedding if isinstance(self.outcome, Analysed) else None
         if embedding is not None and embedding.shape != (self.model.dim,):
             raise ValueError(f"the embedding of {self.model.name} has shape ({self.model.dim},), got {embedding.shape}")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from emostore.emotions import EMOTIONS, EmotionScores
 from emostore.errors import MetadataError
-from emostore.store import audit, bulk
+from emostore.store import audit, bulk, rollup_facts, rollups
 from emostore.store.models import (
     RAW_VERSION,
     ActiveCalibration,
@@ -27,10 +27,25 @@ from emostore.store.models import (
     Team,
 )
 from emostore.store.names import session_key, stem
-from emostore.store.records import Analysed, ModelRevisionKey, NewAnalysis, NewClip, NewRecording
+from emostore.store.records import Analysed, ModelRevisionKey, NewAlert, NewAnalysis, NewClip, NewRecording
+from emostore.store.report_models import Alert
 
 Channel = tuple[str, int]  # the recording's SHA-256 and the channel: what identifies a clip
 AnalysisKey = tuple[int, int, str]  # ids of clip and model revision, granularity
+
+
+class HeldClip(NamedTuple):
+    """A clip as it is stored, which need not be as it was given."""
+
+    role: str
+    agent: str | None
+    team: str | None
+    session_id: int
+    session_name: str
+    agent_id: int | None
+    happened_at: datetime
+    speech_s: float | None
+    duration_s: float
 
 
 def save_clips(
@@ -110,47 +125,68 @@ def save_analyses(
     session: Session,
     analyses: Mapping[AnalysisKey, NewAnalysis],
     models: Mapping[ModelRevisionKey, tuple[int, int]],
+    clips: Mapping[int, HeldClip],
 ) -> tuple[dict[AnalysisKey, int], set[AnalysisKey]]:
-    """Ids of the analyses, and the keys of the new ones, whose scores and embeddings are saved with them."""
+    """Ids of the analyses, and the keys of the new ones.
+
+    The scores, embeddings and alerts of these are saved with them, and the roll-ups count them. `clips`
+    are as they are stored, and held until the commit.
+    """
     rows = {key: _analysis_row(key, analysis) for key, analysis in analyses.items()}
     found, created = bulk.ensure(session, Analysis, rows, ["clip_id", "model_revision_id", "granularity"])
-    scores, embeddings = [], []
+    scores, embeddings, alerts, facts = [], [], [], []
+    now = datetime.now(UTC)
     for key in sorted(created):
-        outcome = analyses[key].outcome
+        analysis = analyses[key]
+        outcome = analysis.outcome
         if not isinstance(outcome, Analysed):
             continue
-        scores.append(score_row(found[key], models[analyses[key].model][1], outcome.scores))
+        clip = clips[key[0]]
+        row = score_row(found[key], models[analysis.model][1], key[0], clip.happened_at, outcome.scores)
+        scores.append(row)
+        facts.append(_fact(row, clip, len(analysis.alerts)))
         if outcome.embedding is not None:
             embeddings.append({"analysis_id": found[key], "vector": outcome.embedding})
+        if analysis.alerts:
+            alerts += alert_rows(found[key], key[0], clip.happened_at, analysis.alerts, now)
     bulk.add(session, Score, scores)
     bulk.add(session, Embedding, embeddings)
+    bulk.add(session, Alert, alerts)
+    rollups.add(session, rollup_facts.from_rows(facts))
     return found, created
 
 
-def described(session: Session, clip_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
-    """Role, agent, team and session of clips as they are stored, by the names of `records.Saved`."""
+def hold(session: Session, clip_ids: Iterable[int]) -> None:
+    """Keep others from changing clips that were there before, until the commit."""
+    bulk.ids(session, Clip, [(key,) for key in clip_ids], ["id"], lock="hold")
+
+
+def described(session: Session, clip_ids: Iterable[int]) -> dict[int, HeldClip]:
+    """The clips as they are stored, by their ids."""
     statement = (
         select(
             Clip.id,
             Clip.role,
-            Agent.name.label("agent"),
-            Team.name.label("team"),
-            Clip.session_id,
-            RecordingSession.name.label("session_name"),
+            Agent.name,
+            Team.name,
+            *(Clip.session_id, RecordingSession.name),
+            *(Clip.agent_id, Clip.happened_at, Clip.speech_s, Clip.duration_s),
         )
         .join(RecordingSession, Clip.session_id == RecordingSession.id)
         .outerjoin(Agent, Clip.agent_id == Agent.id)
         .outerjoin(Team, Agent.team_id == Team.id)
     )
-    found: dict[int, dict[str, Any]] = {}
+    found: dict[int, HeldClip] = {}
     for condition, parameters in bulk.matching(session, [bulk.table(Clip).c.id], [(key,) for key in sorted(clip_ids)]):
-        for row in session.execute(statement.where(condition), parameters).mappings():
-            found[row["id"]] = {name: value for name, value in row.items() if name != "id"}
+        for identifier, *values in session.execute(statement.where(condition), parameters):
+            found[identifier] = HeldClip(*values)
     return found
 
 
-def score_row(analysis_id: int, calibration_id: int, scores: EmotionScores) -> dict[str, Any]:
-    """The row of `Score` for a distribution."""
+def score_row(
+    analysis_id: int, calibration_id: int, clip_id: int, happened_at: datetime, scores: EmotionScores
+) -> dict[str, Any]:
+    """The row of `Score` for a distribution; the clip and its time are the analysis's."""
     # A sum within rounding of 1 lets a value or the entropy stand that far outside [0, 1].
     return {
         "analysis_id": analysis_id,
@@ -159,20 +195,61 @@ def score_row(analysis_id: int, calibration_id: int, scores: EmotionScores) -> d
         "dominant": scores.dominant,
         "confidence": min(scores.confidence, 1.0),
         "entropy": min(max(scores.entropy, 0.0), 1.0),
+        "clip_id": clip_id,
+        "happened_at": happened_at,
     }
+
+
+def alert_rows(
+    analysis_id: int, clip_id: int, happened_at: datetime, alerts: Iterable[NewAlert], now: datetime
+) -> list[dict[str, Any]]:
+    """The rows of `Alert` for what rules found in an analysis, all of them open."""
+    positions: dict[int, int] = {}
+    rows = []
+    for alert in alerts:
+        position = positions[alert.rule_id] = positions.get(alert.rule_id, -1) + 1
+        rows.append(
+            {
+                "analysis_id": analysis_id,
+                "rule_id": alert.rule_id,
+                "position": position,
+                "clip_id": clip_id,
+                "happened_at": happened_at,
+                "severity": alert.severity,
+                "value": alert.value,
+                "threshold": alert.threshold,
+                "start_s": alert.start_s,
+                "end_s": alert.end_s,
+                "state": "open",
+                "created_at": now,
+                "changed_at": now,
+            }
+        )
+    return rows
+
+
+def _fact(row: Mapping[str, Any], clip: HeldClip, alerts: int) -> tuple[Any, ...]:
+    """What `rollup_facts` takes, of a row of `Score`."""
+    place = (row["clip_id"], row["calibration_id"], clip.session_id, clip.agent_id, clip.role, clip.happened_at)
+    return (*place, clip.speech_s, clip.duration_s, alerts, row["dominant"], *(row[name] for name in EMOTIONS))
 
 
 def _save_agents(session: Session, clips: Iterable[NewClip]) -> dict[str | None, int]:
     """Ids of the agents the clips name. Raises `MetadataError` if one would belong to two teams."""
     given: dict[str, str | None] = {}
+    invented = set()
     for clip in clips:
         if clip.agent is not None:
+            if clip.recording.demo:
+                invented.add(clip.agent)
             _check_team(clip.agent, given.get(clip.agent), clip.team)
             given[clip.agent] = given.get(clip.agent) or clip.team
     teams, _ = bulk.ensure(
         session, Team, {(team,): {"name": team} for team in given.values() if team}, ["name"], lock="share"
     )
-    rows = {(name,): {"name": name, "team_id": teams.get((team,))} for name, team in given.items()}
+    rows = {
+        (name,): {"name": name, "team_id": teams.get((team,)), "demo": name in invented} for name, team in given.items()
+    }
     agents, created = bulk.ensure(session, Agent, rows, ["name"], lock="share")
     known = {agent: teams.get((given[key[0]],)) for key, agent in agents.items() if key not in created}
     _join_teams(session, known, given)

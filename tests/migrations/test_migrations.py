@@ -34,6 +34,11 @@ def tables(store: Store) -> set[str]:
         return set(inspect(session.connection()).get_table_names()) - {"alembic_version"}
 
 
+def comparable(index: Any) -> dict[str, Any]:
+    """What is reflected of an index; the condition of a partial one is an object that equals only itself."""
+    return {**index, "dialect_options": {key: str(value) for key, value in index.get("dialect_options", {}).items()}}
+
+
 def structure(store: Store) -> dict[str, Any]:
     """Everything about the tables that the database can tell, in a fixed order."""
     with store.reading() as session:
@@ -44,7 +49,7 @@ def structure(store: Store) -> dict[str, Any]:
                 found.get_pk_constraint(table),
                 sorted(found.get_check_constraints(table), key=lambda each: str(each["name"])),
                 sorted(found.get_foreign_keys(table), key=lambda each: str(each["name"])),
-                sorted(found.get_indexes(table), key=lambda each: str(each["name"])),
+                sorted(map(comparable, found.get_indexes(table)), key=lambda each: str(each["name"])),
                 sorted(found.get_unique_constraints(table), key=lambda each: str(each["name"])),
             ]
             for table in sorted(found.get_table_names())

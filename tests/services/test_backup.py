@@ -17,12 +17,29 @@ from emostore import access
 from emostore.config import Settings
 from emostore.errors import AccessError, StoreError
 from emostore.services import backup, deleting, editing, media, preferences
-from emostore.store import audit, clips, dump, migrate, reports
+from emostore.store import alert_rules, alerts, audit, clips, dump, edits, history, migrate, reports, rollup_build
 from emostore.store.session import Store, create_store
 from tests.conftest import Postgres
+from tests.store import rollup_oracle
 from tests.store.samples import OTHER_MODEL, analysis, recording, sha
 
 Make = Callable[[str], Store]
+
+# What version 0002 did not have yet.
+LATER_TABLES = (
+    "audit_events",
+    "preferences",
+    "alert_rules",
+    "alerts",
+    "alert_events",
+    "scoring_profiles",
+    "target_profiles",
+)
+LATER_COLUMNS = {
+    "recordings": ("media_kind", "scenario", "domain", "language", "demo"),
+    "agents": ("demo",),
+    "scores": ("clip_id", "happened_at"),
+}
 
 
 @pytest.fixture
@@ -79,6 +96,13 @@ def fill(store: Store, config: Settings) -> None:
     editing.rename_agent(store, "王芳", "Fang")
     deleting.delete_clips(store, config, [gone.clip_id])
     preferences.save(store, config, uncertain_below=0.25)
+    with edits.changing(store) as session:
+        rule = alert_rules.add_version(session, "Anger", {"threshold": 0.6}, "Ana")
+        newest = reports.latest_clips(store, 1).rows[0].analysis_id
+        assert newest is not None
+        alerts.replace(session, "Anger", {newest: [clips.NewAlert(rule, "high", 0.7, 0.6, 1.0, 4.0)]})
+    with edits.changing(store) as session:
+        alerts.set_state(session, [1], "false_alarm", "Ana")
 
 
 def everything(store: Store) -> dict[str, list[Any]]:
@@ -110,6 +134,8 @@ def test_everything_comes_back_as_it_was_on_either_database(
     assert (written.rows["clips"], written.audio_files, written.missing) == (3, 2, 1)
     assert backup.restore(after, other, file) == written
     assert everything(after) == everything(before)
+    assert rollup_build.status(after).ready
+    assert rollup_oracle.stored(after) == rollup_oracle.stored(before) == rollup_oracle.recomputed(before)
     assert {p.relative_to(other.data_dir): p.read_bytes() for p in media.kept_files(other.data_dir)} == {
         p.relative_to(config.data_dir): p.read_bytes() for p in media.kept_files(config.data_dir)
     }
@@ -164,22 +190,15 @@ def test_a_backup_of_an_earlier_version_is_brought_to_this_one(
         """As version 0002 wrote it: without the columns and tables that came later."""
         manifest = json.loads(members["manifest.json"])
         manifest["revision"] = "0002"
-        manifest["tables"] = [
-            each for each in manifest["tables"] if each["table"] not in ("audit_events", "preferences")
-        ]
-        (of_recordings,) = (each for each in manifest["tables"] if each["table"] == "recordings")
-        columns = of_recordings["columns"]
-        kept = [
-            index for index, name in enumerate(columns) if name not in ("media_kind", "scenario", "domain", "language")
-        ]
-        rows = [json.loads(line) for line in members["tables/recordings.jsonl"].splitlines()]
-        data = b"".join(json.dumps([row[index] for index in kept]).encode() + b"\n" for row in rows)
-        members["tables/recordings.jsonl"] = data
-        of_recordings |= {
-            "columns": [columns[index] for index in kept],
-            "bytes": len(data),
-            "sha256": hashlib.sha256(data).hexdigest(),
-        }
+        manifest["tables"] = [each for each in manifest["tables"] if each["table"] not in LATER_TABLES]
+        for table, later in LATER_COLUMNS.items():
+            (member,) = (each for each in manifest["tables"] if each["table"] == table)
+            kept = [index for index, name in enumerate(member["columns"]) if name not in later]
+            rows = [json.loads(line) for line in members[f"tables/{table}.jsonl"].splitlines()]
+            data = b"".join(json.dumps([row[index] for index in kept]).encode() + b"\n" for row in rows)
+            members[f"tables/{table}.jsonl"] = data
+            columns = [member["columns"][index] for index in kept]
+            member |= {"columns": columns, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         members["manifest.json"] = json.dumps(manifest).encode()
 
     rewrite(file, age)
@@ -189,6 +208,9 @@ def test_a_backup_of_an_earlier_version_is_brought_to_this_one(
     view = reports.clip_view(store, 1)
     assert view is not None
     assert (view.media_kind, view.scenario, view.agent) == ("original", None, "Fang")
+    emotion = history.search(store, history.HistoryFilter(emotion="happy"))
+    assert emotion.count == 3
+    assert rollup_oracle.stored(store) == rollup_oracle.recomputed(store)
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

@@ -65,9 +65,9 @@ def analysis(name: object = "call", channel: int = 0, **changes: Any) -> clips.N
 
 
 def row_counts(store: Store) -> dict[str, int]:
-    """How many rows each table has, without the empty ones."""
+    """How many rows each table has, without the empty ones and without what is derived."""
     with store.reading() as session:
-        tables = models.Base.metadata.sorted_tables
+        tables = [table for table in models.Base.metadata.sorted_tables if not table.name.startswith("rollup")]
         counts = {table.name: session.scalar(select(func.count()).select_from(table)) or 0 for table in tables}
     return {name: count for name, count in counts.items() if count}
 

@@ -276,7 +276,8 @@ def test_reports_read_the_scores_of_the_active_calibration_only(store: Store) ->
         session.flush()
         figures = {"dominant": "angry", "confidence": 1.0, "entropy": 0.0}
         scores = dict(zip(EMOTIONS, certain, strict=True))
-        session.add(models.Score(analysis_id=saved.analysis_id, calibration_id=flat.id, **scores, **figures))
+        about = {"analysis_id": saved.analysis_id, "clip_id": saved.clip_id, "happened_at": NOON}
+        session.add(models.Score(calibration_id=flat.id, **about, **scores, **figures))
         flat_id = flat.id
     for calibration, version in ((None, 1), (flat_id, 2)):
         if calibration:
