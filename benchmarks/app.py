@@ -1,6 +1,7 @@
 """How long a reader waits: pages with 10,000 clips, cold and warm, and an upload to its chart, in Chromium.
 
 python -m benchmarks.app [--clips 10000] [--repeats 5] [--json PATH]
+python -m benchmarks.app --upload-mib 2040    how much memory one large upload takes, and leaves, on Linux
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import shutil
 import socket
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
@@ -160,6 +162,42 @@ def uploads(browser: Browser, server: Server, folder: Path, repeats: int) -> lis
     return [{"what": "10 s clip: button to chart", "cold_s": round(times[0], 2), "warm_median_s": warm}]
 
 
+def _resident_mib(process: subprocess.Popen[bytes], what: str = "VmRSS") -> int:
+    for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
+        if line.startswith(what):
+            return int(line.split()[1]) // 1024
+    raise OSError(f"this system does not tell {what}")
+
+
+def upload_memory(mib: int) -> dict[str, int]:
+    """MiB of memory that the server holds before, at most during, and after the upload of `mib` MiB of silence."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        path, size = Path(folder) / "silence.wav", mib * 2**20
+        header = struct.pack(
+            "<4sI4s4sIHHIIHH4sI", b"RIFF", size + 36, b"WAVE", b"fmt ", 16, 1, 2, 48_000, 192_000, 4, 16, b"data", size
+        )
+        with path.open("wb") as file:  # most of it a hole that takes no space on the disk
+            file.write(header)
+            file.truncate(size + len(header))
+        server = Server(Path(folder))
+        server.start()
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        page.set_default_timeout(600_000)
+        page.goto(f"{server.url}/upload")
+        settle(page)
+        idle = _resident_mib(server.process)
+        page.locator('[data-testid="stFileUploader"] input[type=file]').set_input_files(str(path))
+        page.locator(".st-key-analyse button:enabled").click()
+        page.get_by_text("The recording is silent.").first.wait_for()
+        time.sleep(5)  # the worker tidies up
+        found = {"idle": idle, "most": _resident_mib(server.process, "VmHWM"), "after": _resident_mib(server.process)}
+        browser.close()
+        server.stop()
+    return found
+
+
 def measure(count: int, repeats: int) -> list[dict[str, object]]:
     """The rows of the table: each page after a fresh start of the server and again, then uploads."""
     rows: list[dict[str, object]] = []
@@ -187,7 +225,11 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=10_000)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--upload-mib", type=int, help="measure only the memory of an upload of this size")
     options = parser.parse_args()
+    if options.upload_mib:
+        print("MiB of memory of the server:", upload_memory(options.upload_mib))
+        return
     rows = measure(options.clips, options.repeats)
     print(f"{'what':<50}{'cold s':>8}{'warm s':>8}")
     for row in rows:
