@@ -38,6 +38,14 @@ class ModelError(EmostoreError):
     """A model that is missing, damaged or not what it says it is."""
 
 
+class ModelBusyError(ModelError):
+    """So much waits for the model that a request was not taken; it says when to come again."""
+
+
+class UnansweredError(ModelError):
+    """A request that was cancelled, or whose queue was closed, before the model answered it."""
+
+
 class ScoresError(EmostoreError, ValueError):
     """Numbers that are not a distribution over the nine emotions."""
 
