@@ -42,6 +42,10 @@ GRANULARITIES = ("utterance",)
 HIGH_FROM = 0.2  # scores from here on are indexed, emotion by emotion: at most five of a clip's nine
 RAW_VERSION = 1  # the calibration that every model has from the start: softmax of the stored logits
 
+# Conditions of indices that hold only some rows. A statement uses them only if it says the same, not as a parameter.
+_NAMED = text("key LIKE 'name:%'")  # a session that somebody named
+_NO_SPEECH = text("status = 'no_speech'")
+
 # SQLite counts up by itself only in a column that is called exactly INTEGER.
 _BigId = BigInteger().with_variant(Integer, "sqlite")
 
@@ -116,7 +120,10 @@ class RecordingSession(Base):
     name: Mapped[Name]
     created_at: Mapped[Time]
 
-    __table_args__ = (_LINKED,)
+    __table_args__ = (
+        Index("ix_recording_sessions_named", "id", sqlite_where=_NAMED, postgresql_where=_NAMED),
+        _LINKED,
+    )
 
 
 class Recording(Base):
@@ -226,6 +233,7 @@ class Analysis(Base):
 
     __table_args__ = (
         UniqueConstraint("clip_id", "model_revision_id", "granularity"),
+        Index("ix_analyses_no_speech", "clip_id", sqlite_where=_NO_SPEECH, postgresql_where=_NO_SPEECH),
         one_of("granularity", GRANULARITIES),
         one_of("status", STATUSES),
         one_of("no_speech_reason", NO_SPEECH_REASONS),

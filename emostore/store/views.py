@@ -142,6 +142,7 @@ class HistoryRow(ClipRow):
     domain: str | None
     language: str | None
     media_kind: str | None
+    demo: bool
 
 
 @dataclass(frozen=True, slots=True)

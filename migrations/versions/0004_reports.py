@@ -22,6 +22,10 @@ PARTS = ("clips", "positive", "negative", "neutral")
 MOMENTS = [f"{first}_{second}" for i, first in enumerate(PARTS) for second in PARTS[i:]]
 SUMS = [f"{kind}_{name}" for kind in ("sum", "weighted", "dominant") for name in EMOTIONS]
 VALUES = ("clips", "alerts", "speech_ms", *SUMS, "sessions", *MOMENTS)
+RARE = {
+    "ix_recording_sessions_named": ("recording_sessions", "id", "key LIKE 'name:%'"),
+    "ix_analyses_no_speech": ("analyses", "clip_id", "status = 'no_speech'"),
+}
 STATES = "state IN ('open', 'acknowledged', 'resolved', 'false_alarm')"
 
 
@@ -30,6 +34,9 @@ def upgrade() -> None:
         with op.batch_alter_table(table) as batch:
             batch.add_column(sa.Column("demo", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.create_index(op.f("ix_clips_role_happened_at_id"), "clips", ["role", "happened_at", "id"])
+    for name, (table, column, condition) in RARE.items():
+        where = sa.text(condition)
+        op.create_index(name, table, [column], sqlite_where=where, postgresql_where=where)
     _let_scores_know_their_clip()
     _create_rollups()
     _create_alerts()
@@ -55,6 +62,8 @@ def downgrade() -> None:
         batch.drop_column("happened_at")
         batch.drop_column("clip_id")
     op.create_index(op.f("ix_scores_calibration_id_dominant"), "scores", ["calibration_id", "dominant"])
+    for name, (table, _column, _condition) in RARE.items():
+        op.drop_index(name, table)
     op.drop_index(op.f("ix_clips_role_happened_at_id"), "clips")
     for table in ("recordings", "agents"):
         with op.batch_alter_table(table) as batch:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from emostore.emotions import EMOTIONS
-from emostore.store import clips, history, reports
+from emostore.store import clips, history, history_query, reports
 from emostore.store.history import HistoryFilter
 from emostore.store.models import Base
 from emostore.store.session import Store
@@ -169,7 +169,7 @@ def fill_fast(store: Store, count: int) -> None:
         "recordings": {"id": "i", "sha256": sha256, "happened_at": moment},
         "clips": {"id": "i", "recording_id": "i", "happened_at": moment},
         "analyses": {"id": "i", "clip_id": "i"},
-        "scores": {"analysis_id": "i"},
+        "scores": {"analysis_id": "i", "clip_id": "i", "happened_at": moment},
     }
     with store.transaction() as session:
         for table, changed in changes.items():
@@ -188,9 +188,9 @@ def test_the_first_page_of_many_clips_reads_no_scores_but_those_it_shows(store: 
         page = history.search(store)
     assert (len(page.rows), page.count, page.more) == (50, history.COUNTED, True)
     assert len([statement for statement in sent if statement != "BEGIN"]) == 3
-    statement = str(
-        history._page(HistoryFilter(), 50, None, None).compile(store.engine, compile_kwargs={"literal_binds": True})
-    )
+    with store.reading() as session:
+        chosen = history._page(history_query.prepare(session, HistoryFilter()), 50, None, None)
+    statement = str(chosen.compile(store.engine, compile_kwargs={"literal_binds": True}))
     explain = "EXPLAIN QUERY PLAN " if store.engine.name == "sqlite" else "EXPLAIN "
     with store.reading() as session:
         plan = "\n".join(" ".join(map(str, row)) for row in session.execute(text(explain + statement)))
