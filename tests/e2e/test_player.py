@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from emostore import audio
 from emostore.config import Settings
-from emostore.emotions import EMOTIONS, EmotionScores
+from emostore.emotions import BY_NAME, EMOTIONS, EmotionScores
 from emostore.services import media
 from emostore.store import clips, migrate, records
 from emostore.store.session import Store, create_store
@@ -151,6 +151,55 @@ def store_clip(store: Store, settings: Settings, path: Path) -> int:
     )
     clip = records.NewClip(recording, 0, LENGTH_S, LENGTH_S, role="customer")
     return clips.save(store, records.NewAnalysis(clip, MODEL, outcome, NOW)).clip_id
+
+
+class TwoVoices(App):
+    """A page with nothing but a player of two voices."""
+
+    @property
+    def command(self) -> list[str]:
+        script = self.data_dir / "two.py"
+        script.write_text(PAGE_OF_TWO, encoding="utf-8")
+        return [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(self.port)]
+
+
+# The agent speaks the first 30 s, calm; then the customer does, angry.
+PAGE_OF_TWO = """
+import numpy as np, streamlit as st
+from emostore.analytics.trajectory import Trajectory
+from emostore.services import peaks
+from emostore.ui.player import Marker, Track, player
+
+calm, angry = np.eye(9)[[4] * 58], np.eye(9)[[0] * 58]
+first = np.arange(58) < 29
+sound = np.random.default_rng(0).normal(0, 0.1, (2, 16000 * 60)).astype(np.float32)
+sound[0, 480000:] = sound[1, :480000] = 0
+st.title("Two")
+player(
+    url=None,
+    duration_s=60.0,
+    peaks=peaks.of(tuple(sound)),
+    tracks=[
+        Track("Agent", 0, Trajectory(calm, 1.0, 3.0, first)),
+        Track("Customer", 1, Trajectory(angry, 1.0, 3.0, ~first), missing=("unknown",)),
+    ],
+    markers=[
+        Marker(5.0, "change", "first in time"),
+        Marker(50.0, "alert", "first in weight", 1),
+        Marker(40.0, "label", "said by a person", 1),
+    ],
+    key="player",
+)
+"""
+
+# The colour of the pixel in the middle of the drawn scores of a voice, at a share of the width; transparent is none.
+PIXEL = """(stage, [lane, share]) => {
+    const canvas = stage.firstElementChild.shadowRoot.querySelector(".wrapper > canvas");
+    const ratio = canvas.width / canvas.clientWidth;
+    const y = (16 + lane * 88 + 16 + 36) * ratio;
+    const [r, g, b, a] = canvas.getContext("2d").getImageData(canvas.width * share, y, 1, 1).data;
+    return a ? "#" + [r, g, b].map((part) => part.toString(16).padStart(2, "0")).join("") : null;
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -287,6 +336,32 @@ def test_without_sound_the_scores_can_still_be_walked_through(
     page.get_by_role("button", name="Most negative").click()
     expect(stage).to_have_attribute("aria-valuenow", f"{ANGRY.start + 1:.2f}")
     assert read_out(page)[EMOTIONS.index("angry")] > 0.8
+
+
+def test_two_voices_are_drawn_and_read_side_by_side(page: Page, tmp_path: Path) -> None:
+    app = TwoVoices(tmp_path, new_app(tmp_path).port)
+    app.start()
+    try:
+        page.goto(app.url)
+        settled(page)
+        stage = page.locator(".stage")
+        expect(stage).to_have_attribute(
+            "aria-valuetext", "0:00 of 1:00 · Agent: Neutral 1.000 · Customer: nobody speaks"
+        )
+        expect(page.locator(".moments button")).to_contain_text(
+            ["first in weight", "said by a person", "first in time"]
+        )
+        neutral, angry = BY_NAME["neutral"].color, BY_NAME["angry"].color
+        drawn = [stage.evaluate(PIXEL, place) for place in ([0, 0.2], [0, 0.8], [1, 0.2], [1, 0.8])]
+        assert drawn == [neutral, None, None, angry]
+        waves = stage.evaluate("stage => stage.firstElementChild.shadowRoot.querySelector('.canvases').children.length")
+        assert waves == 2
+        page.get_by_role("button", name="first in weight").click()
+        expect(stage).to_have_attribute("aria-valuetext", "0:50 of 1:00 · Agent: nobody speaks · Customer: Angry 1.000")
+        texts = [voice.locator("dd").all_text_contents() for voice in page.locator(".readout").all()]
+        assert texts == [["–"] * 9, ["1.000", *["0.000"] * 7, "–"]]
+    finally:
+        app.kill()
 
 
 def test_started_by_streamlit_alone_the_sound_comes_as_its_media(

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import streamlit as st
@@ -22,7 +22,8 @@ WAVESURFER = HERE.parents[1] / "assets" / "player" / "wavesurfer-8.0.1.min.js"
 MOST_PEAKS = 360_000  # a voice: an hour at a hundredth of a second, less finely for longer ones
 _FULL = np.iinfo(np.uint16).max  # what a score of 1 is in the browser
 
-Kind = Literal["alert", "change", "label", "worst", "best"]
+Kind = Literal["alert", "worst", "best", "label", "change"]
+KINDS: tuple[Kind, ...] = get_args(Kind)  # the most urgent first
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def player(
     duration_s : the length of the recording
     peaks : the outline of its sound; without it no waveform is drawn
     tracks : the voices, from top to bottom
-    markers : moments, in any order
+    markers : moments, in any order; they are listed by kind, so that many changes hide nothing, and then by time
     start_s : where the playhead goes when this value changes
     key : unique on the page
     """
@@ -90,7 +91,7 @@ def player(
             "tracks": voices,
             "names": [track.name for track in tracks],
             "emotions": [{"label": emotion(name), "color": BY_NAME[name].color} for name in EMOTIONS],
-            "markers": [_moment(marker) for marker in sorted(markers, key=lambda marker: marker.at_s)],
+            "markers": [_moment(marker) for marker in sorted(markers, key=_rank)],
             "start_s": start_s,
             "words": _words(),
         },
@@ -101,6 +102,10 @@ def player(
 def _identity(*parts: object) -> str:
     """Tells the browser whether it has these sounds and scores already, and may go on playing."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _rank(marker: Marker) -> tuple[int, float]:
+    return KINDS.index(marker.kind), marker.at_s
 
 
 def _voice(track: Track) -> dict[str, Any]:

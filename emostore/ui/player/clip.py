@@ -17,18 +17,22 @@ from emostore.ui.text import _, emotion, explain, role, size
 FALLBACK_BYTES = 200 * 1024**2  # Streamlit's own media lie in memory, so no more of a file than this
 
 
-def show(view: reports.ClipView) -> None:
-    """The player of a clip, and a word on what of its sound is kept."""
-    path = trajectory(view)
+def show(view: reports.ClipView, *others: reports.ClipView) -> None:
+    """The player of a clip, and a word on what of its sound is kept; `others` are further voices of its recording."""
+    voices = (view, *others)
+    found = [trajectory(voice) for voice in voices]
     sound, outline = _sound(view)
-    if sound is None and path is None:
+    if sound is None and not any(found):
         return
     player(
         url=_address(view, sound) if sound else None,
         duration_s=outline.duration_s if outline else view.recording_duration_s,
         peaks=outline,
-        tracks=[Track(role(view.role), view.channel, path, view.newest.missing if view.newest else ())],
-        markers=moments(path) if path else (),
+        tracks=[
+            Track(role(voice.role), voice.channel, path, voice.newest.missing if voice.newest else ())
+            for voice, path in zip(voices, found, strict=True)
+        ],
+        markers=[marker for track, path in enumerate(found) if path for marker in moments(path, track)],
         start_s=_start_s(),
         key="player",
     )

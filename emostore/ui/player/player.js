@@ -300,7 +300,7 @@ class Player {
     this.show();
   }
 
-  /** The markers as a list that can be walked and clicked. */
+  /** The markers as a list that can be walked and clicked, in the order they come. */
   list() {
     const { markers, words } = this.data;
     this.find(".moments").hidden = !markers.length;

@@ -88,7 +88,7 @@ function drawTimeline(canvas, view, tracks, markers, emotions, ink, duration) {
     top += track.count ? TRACK_PX : 0;
   }
   drawAxis(context, view, top, ink, duration);
-  for (const marker of markers) drawMarker(context, view, marker, tops[marker.track] ?? HEAD_PX, tracks, ink);
+  for (const marker of markers.toReversed()) drawMarker(context, view, marker, tops[marker.track] ?? HEAD_PX, tracks, ink);
 }
 
 function drawStack(context, view, track, emotions, top, duration) {
@@ -123,11 +123,11 @@ function drawAxis(context, view, top, ink, duration) {
   context.globalAlpha = 1;
 }
 
-/** A line through the voice that is meant, and a sign of its own shape for each kind above it. */
+/** A sign of its own shape for each kind, and a line through the voice that is meant; a change is seen without one. */
 function drawMarker(context, view, marker, top, tracks, ink) {
   const x = (marker.at_s - view.from) * view.perSecond;
   if (x < -8 || x > view.width + 8) return;
-  const height = tracks[marker.track]?.count ? TRACK_PX : 0;
+  const height = marker.kind !== "change" && tracks[marker.track]?.count ? TRACK_PX : 0;
   context.fillStyle = ink.background;
   context.fillRect(x - 1.5, top, 3, height);
   context.fillStyle = ink.text;
