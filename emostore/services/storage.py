@@ -9,6 +9,7 @@ from pathlib import Path
 
 from emostore import access
 from emostore.config import Settings
+from emostore.engine import slim
 from emostore.engine.places import download_folder
 from emostore.services import media, staging
 from emostore.store import reports, size
@@ -37,7 +38,7 @@ def used(store: Store, settings: Settings) -> StorageUse:
         database_bytes=size.database_bytes(store),
         audio_bytes=_bytes(folder / media.FOLDER),
         staged_bytes=_bytes(folder / staging.FOLDER),
-        models_bytes=_bytes(download_folder(folder).parent),
+        models_bytes=_bytes(download_folder(folder).parent) + _bytes(settings.cache_dir / slim.FOLDER),
         free_bytes=shutil.disk_usage(_existing(folder)).free,
         recordings=counts.recordings,
         clips=counts.clips,

@@ -107,8 +107,11 @@ def test_the_room_that_is_used_is_told_by_what_it_is_for(store: Store, config: S
     list(Analyser(store, config, LoudnessModel()).analyse([Source(path, "a.wav")], Description()))
     (config.data_dir / "staged").mkdir()
     (config.data_dir / "staged/x").write_bytes(b"12345")
+    for place in ("models/large", "cache/models"):  # a checkpoint, and what the engine made of it
+        (config.data_dir / place).mkdir(parents=True)
+        (config.data_dir / place / "weights").write_bytes(b"1234567")
     found = storage.used(store, config)
-    assert (found.audio_bytes, found.staged_bytes) == (path.stat().st_size, 5)
+    assert (found.audio_bytes, found.staged_bytes, found.models_bytes) == (path.stat().st_size, 5, 14)
     assert (found.recordings, found.clips) == (1, 2)
     assert found.database_bytes > 0
     assert found.free_bytes > 0
