@@ -59,6 +59,10 @@ class Sentence:
     message: str
     params: Mapping[str, Any] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        """In English, as logs and the texts of errors hold it."""
+        return self.message.format(**self.params)
+
 
 def explain(sentence: Explained, language: str) -> str:
     """The sentence in `language`, its fields filled in; an `Emotion` among them is named in it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from emostore import access
-from emostore.ui import choices, models, shell, storage
+from emostore.ui import choices, models, shell, storage, trail
 from emostore.ui.text import _
 
 shell.through_home()
@@ -30,4 +30,4 @@ if who.open:
         storage.sessions()
 if log.open:
     with log:
-        storage.events()
+        trail.events()

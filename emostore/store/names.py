@@ -6,12 +6,23 @@ import unicodedata
 from pathlib import PurePosixPath
 
 from emostore.errors import MetadataError
+from emostore.i18n import N_, Sentence
 from emostore.store.models import LANGUAGE_LENGTH, NAME_LENGTH
 
 FILE_NAME_LENGTH = 1000  # characters; file systems allow 255 for each folder and the file
 # Embeddings, overrides and isolates reverse the text around them, so that a name can pass for another.
 # Marks and joiners stay: right-to-left names and emoji need them.
 _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+_WHOSE = {
+    "agent": Sentence(N_("the agent")),
+    "team": Sentence(N_("the team")),
+    "session": Sentence(N_("the session")),
+    "profile": Sentence(N_("the profile")),
+    "rule": Sentence(N_("the rule")),
+    "assignee": Sentence(N_("the person in charge")),
+}
 
 
 def clean(text: str) -> str:
@@ -25,15 +36,16 @@ def clean(text: str) -> str:
 
 
 def clean_name(text: str | None, what: str) -> str | None:
-    """The name of an agent, a team or a session, or None if nothing is left of it.
+    """The name of an agent, a team, a session or the like, or None if nothing is left of it.
 
-    `what` says in the error whose name it is. Raises `MetadataError` if it is longer than `NAME_LENGTH`.
+    `what`, a key of `_WHOSE`, says in the error whose name it is. Raises `MetadataError` if it
+    is longer than `NAME_LENGTH`.
     """
     name = clean(text or "")
     if len(name) > NAME_LENGTH:
         raise MetadataError(
-            "The name of the {what} has {found} characters; {allowed} are allowed. Shorten it.",
-            what=what,
+            "The name of {what} has {found} characters; {allowed} are allowed. Shorten it.",
+            what=_WHOSE[what],
             found=len(name),
             allowed=NAME_LENGTH,
         )

@@ -8,11 +8,9 @@ import streamlit as st
 
 from emostore.errors import EmostoreError
 from emostore.services import deleting, editing, storage
-from emostore.store import audit, history
+from emostore.store import history
 from emostore.ui.bootstrap import in_force, open_store
-from emostore.ui.text import _, explain, size, when
-
-SHOWN_EVENTS = 50
+from emostore.ui.text import _, explain, size
 
 
 def used() -> None:
@@ -70,27 +68,6 @@ def sessions() -> None:
             _do(lambda: deleting.delete_session(open_store(), in_force(), session))
 
 
-def events() -> None:
-    """Who did what, the latest first."""
-    rows = audit.page(open_store(), SHOWN_EVENTS).rows
-    if not rows:
-        st.caption(_("Nothing has happened yet."))
-        return
-    st.dataframe(
-        [
-            {
-                _("When"): when(row.happened_at),
-                _("Who"): row.user,
-                _("What"): f"{_action(row.action)} · {_object(row.object_type)} {row.object_id or ''}".strip(),
-                _("Details"): ", ".join(f"{key}: {value}" for key, value in row.details.items()),
-            }
-            for row in rows
-        ],
-        hide_index=True,
-        alt=_("Who did what, the latest first"),
-    )
-
-
 def _forget(label: str, with_clips_label: str, forget: Callable[[bool], object]) -> None:
     with_clips = st.checkbox(with_clips_label, key="with_clips")
     if _sure(label, "agent"):
@@ -111,26 +88,3 @@ def _do(change: Callable[[], object]) -> None:
         st.error(explain(error), icon=":material/error:")
     else:
         st.rerun()
-
-
-def _action(action: str) -> str:
-    return {
-        "analysed": _("analysed"),
-        "renamed": _("renamed"),
-        "merged": _("merged"),
-        "moved": _("moved"),
-        "changed": _("changed"),
-        "deleted": _("deleted"),
-        "restored": _("restored"),
-    }.get(action, action)
-
-
-def _object(kind: str) -> str:
-    return {
-        "recording": _("recording"),
-        "clip": _("clip"),
-        "session": _("session"),
-        "agent": _("agent"),
-        "settings": _("settings"),
-        "database": _("database"),
-    }.get(kind, kind)

@@ -94,7 +94,9 @@ def test_the_log_tells_who_did_what(app: AppTest, store: Store) -> None:
     preferences.save(store, settings(), keep_audio="none")
     at = opened(app, "Log")
     assert not at.exception
-    assert list(at.dataframe[0].value["What"]) == ["changed · settings"]
+    table = at.dataframe[0].value
+    assert list(table["What"]) == ["changed · settings"]
+    assert list(table["Details"]) == ["audio that is kept: from original, to none"]
 
 
 def test_without_the_right_there_is_nothing_to_set(app: AppTest, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
