@@ -18,20 +18,20 @@ _FRAME = 960  # samples, 60 ms: the longest that Opus has
 _LAYOUTS = {1: "mono", 2: "stereo"}
 
 
-def encode(source: Path, target: Path, limits: audio.Limits) -> None:
-    """Write the recording at `source` as Opus to `target`, channel for channel.
+def encode(source: Path, target: Path, limits: audio.Limits, *, name: str | None = None) -> None:
+    """Write the recording at `source` as Opus to `target`, channel for channel; messages call it `name`.
 
     Raises
     ------
     AudioError : the recording cannot be decoded, or has more than `MAX_CHANNELS`
     StoreError : the file cannot be written
     """
-    with audio.open_stream(source, limits) as stream:
+    with audio.open_stream(source, limits, name=name) as stream:
         channels = stream.info.channels
         if channels > MAX_CHANNELS:
             raise AudioError(
                 "{name} has {found} channels; 1 to {allowed} can be kept as Opus.",
-                name=source.name,
+                name=name or source.name,
                 found=channels,
                 allowed=MAX_CHANNELS,
             )

@@ -85,23 +85,25 @@ def save(peaks: Peaks, sha256: str, data_dir: Path) -> None:
     cache.made(cache.path_of(sha256, KIND, data_dir), lambda aside: _write(peaks, aside))
 
 
-def load(source: Path, sha256: str, data_dir: Path, limits: audio.Limits) -> Peaks:
+def load(source: Path, sha256: str, data_dir: Path, limits: audio.Limits, *, name: str | None = None) -> Peaks:
     """The peaks of a recording; the first time, its kept sound at `source` is decoded for them.
+
+    Messages call the recording `name`.
 
     Raises `AudioError` if it cannot be decoded and `StoreError` if the disk does not take them.
     """
     path = cache.path_of(sha256, KIND, data_dir)
     for _ in range(2):
-        cache.made(path, lambda aside: _write(_decoded(source, limits), aside))
+        cache.made(path, lambda aside: _write(_decoded(source, limits, name), aside))
         found = _read(path)
         if found is not None:
             return found
         path.unlink(missing_ok=True)  # damaged on the disk: it can be made again
-    return _decoded(source, limits)
+    return _decoded(source, limits, name)
 
 
-def _decoded(source: Path, limits: audio.Limits) -> Peaks:
-    with audio.open_stream(source, limits) as stream:
+def _decoded(source: Path, limits: audio.Limits, name: str | None) -> Peaks:
+    with audio.open_stream(source, limits, name=name) as stream:
         return measure(stream.info.channels, stream)
 
 

@@ -62,14 +62,16 @@ def sound(view: reports.ClipView, settings: Settings) -> Sound | None:
         return Sound(kept.path, "audio/ogg")
     if (view.container, view.codec) in _PLAYS:
         return Sound(kept.path, _PLAYS[view.container, view.codec])
+    allowed = limits(settings)
     if view.codec in _REPACKED:
         try:
             target = cache.path_of(view.sha256, "mp4", settings.data_dir)
-            return Sound(cache.made(target, lambda aside: _repack(kept.path, aside, limits(settings))), "audio/mp4")
+            return Sound(cache.made(target, lambda aside: _repack(kept.path, aside, allowed)), "audio/mp4")
         except AudioError:
             pass  # damaged packets that a decoder may still skip
     target = cache.path_of(view.sha256, "opus", settings.data_dir)
-    return Sound(cache.made(target, lambda aside: opus.encode(kept.path, aside, limits(settings))), "audio/ogg")
+    made = cache.made(target, lambda aside: opus.encode(kept.path, aside, allowed, name=view.file_name))
+    return Sound(made, "audio/ogg")
 
 
 def outline(view: reports.ClipView, settings: Settings) -> peaks.Peaks | None:
@@ -78,7 +80,9 @@ def outline(view: reports.ClipView, settings: Settings) -> peaks.Peaks | None:
     Raises `AudioError` and `StoreError` as `peaks.load` does.
     """
     kept = media.find(view.media_path, view.container, view.codec, settings.data_dir)
-    return peaks.load(kept.path, view.sha256, settings.data_dir, limits(settings)) if kept else None
+    if kept is None:
+        return None
+    return peaks.load(kept.path, view.sha256, settings.data_dir, limits(settings), name=view.file_name)
 
 
 def of_recording(store: Store, sha256: str, settings: Settings) -> Sound | None:

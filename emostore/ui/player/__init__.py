@@ -90,6 +90,7 @@ def player(
             "peaks": outline,
             "tracks": voices,
             "names": [track.name for track in tracks],
+            "wave_names": [track.name for track in tracks if track.channel is not None] if peaks else [],
             "emotions": [{"label": emotion(name), "color": BY_NAME[name].color} for name in EMOTIONS],
             "markers": [_moment(marker) for marker in sorted(markers, key=_rank)],
             "start_s": start_s,

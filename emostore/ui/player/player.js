@@ -296,6 +296,15 @@ class Player {
       return { list: track.count ? list : null, rows };
     });
     this.find(".readouts").replaceChildren(...this.readouts.flatMap(({ list }) => list ?? []));
+    this.stage.querySelectorAll(".whose").forEach((name) => name.remove());
+    const { wave_names } = this.data;
+    if (wave_names.length > 1) {
+      wave_names.forEach((name, i) => {
+        const label = element("span", "whose", name);
+        label.style.top = `${i * WAVE_PX + 2}px`;
+        this.stage.append(label);
+      });
+    }
     this.second = -1;
     this.show();
   }

@@ -1,0 +1,134 @@
+"""What the Clip page hands to the player, and what it says of the sound."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from emostore import audio
+from emostore.config import settings
+from emostore.emotions import EMOTIONS, EmotionScores
+from emostore.services import media, playback
+from emostore.store import clips, records
+from emostore.store.session import Store
+from emostore.ui.player import clip as on_clip
+from tests.app.conftest import text
+from tests.app.stored import MODEL, NOW
+from tests.audio_samples import noise, write_wav
+
+WINDOWS = 40
+
+
+@pytest.fixture
+def route() -> Iterator[None]:
+    """As in a server that has the route for sound."""
+    playback.ROUTE_IS_SERVED.set()
+    yield
+    playback.ROUTE_IS_SERVED.clear()
+
+
+def stored(store: Store, folder: Path, keep: str = "original") -> tuple[int, str]:
+    """The later of two voices, angry in its second half: its id, and the hash of the recording."""
+    path = write_wav(folder / "two.wav", np.stack([noise(42, 8000, seed=1), 0.5 * noise(42, 8000, seed=2)]), 8000)
+    sha256 = audio.content_hash(path)
+    kept = media.keep(path, sha256, settings().model_copy(update={"keep_audio": keep}))
+    recording = records.NewRecording(
+        sha256=sha256,
+        file_name="two.wav",
+        byte_count=path.stat().st_size,
+        duration_s=42.0,
+        sample_rate=8000,
+        channel_count=2,
+        container="wav",
+        codec="pcm_s16le",
+        uploaded_at=NOW,
+        happened_at=NOW,
+        happened_at_source="upload",
+        media_path=kept.path if kept else None,
+        media_kind=kept.kind if kept else None,
+    )
+    logits = np.full((WINDOWS, 9), -np.inf, np.float32)
+    logits[:, [EMOTIONS.index(name) for name in MODEL.classes]] = 0
+    logits[: WINDOWS // 2, EMOTIONS.index("neutral")] = 5
+    logits[WINDOWS // 2 :, EMOTIONS.index("angry")] = 5
+    outcome = records.Analysed(
+        logits[0], EmotionScores.from_logits(logits[0].tolist()), records.NewWindows(logits, 1.0, 3.0)
+    )
+    both = [
+        records.NewAnalysis(records.NewClip(recording, channel, 42.0, 42.0, role="customer"), MODEL, outcome, NOW)
+        for channel in range(2)
+    ]
+    return clips.save_many(store, both)[1].clip_id, sha256
+
+
+def opened(app: AppTest, identifier: int, **address: str) -> AppTest:
+    app.query_params["id"] = str(identifier)
+    for name, value in address.items():
+        app.query_params[name] = value
+    return app.run().switch_page("pages/clip.py").run()
+
+
+def handed_over(at: AppTest) -> dict[str, Any]:
+    (found,) = at.get("bidi_component")
+    data: dict[str, Any] = json.loads(found.proto.json)
+    return data
+
+
+@pytest.mark.usefixtures("route")
+def test_the_player_gets_the_voice_its_scores_and_its_moments(app: AppTest, store: Store, tmp_path: Path) -> None:
+    identifier, sha256 = stored(store, tmp_path)
+    at = opened(app, identifier, t="12.5")
+    assert not at.exception
+    data = handed_over(at)
+    assert (data["url"], data["duration_s"], data["start_s"]) == (f"/audio/{sha256}", 42.0, 12.5)
+    assert (len(data["peaks"]), data["names"]) == (1, ["Customer"])
+    assert data["tracks"][0]["missing"] == [EMOTIONS.index(name) for name in ("other", "surprised", "unknown")]
+    assert [(marker["kind"], marker["at_s"]) for marker in data["markers"]] == [
+        ("worst", WINDOWS / 2 + 1),
+        ("change", WINDOWS / 2 + 1),
+    ]
+    assert "kept as it was uploaded" in text(at)
+
+
+@pytest.mark.usefixtures("route")
+def test_an_opus_copy_is_called_one(app: AppTest, store: Store, tmp_path: Path) -> None:
+    at = opened(app, stored(store, tmp_path, "opus")[0])
+    assert "an Opus copy is kept" in text(at)
+    assert handed_over(at)["url"]
+
+
+def test_without_the_audio_the_scores_over_time_are_shown_all_the_same(
+    app: AppTest, store: Store, tmp_path: Path
+) -> None:
+    at = opened(app, stored(store, tmp_path, "none")[0], t="nonsense")
+    assert "not kept" in text(at)
+    data = handed_over(at)
+    assert (data["url"], data["peaks"], data["start_s"]) == (None, [], None)
+    assert len(data["markers"]) == 2
+
+
+def test_a_file_too_large_for_streamlit_alone_is_explained(
+    app: AppTest, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identifier, _ = stored(store, tmp_path)
+    monkeypatch.setattr(on_clip, "FALLBACK_BYTES", 1000)
+    at = opened(app, identifier)
+    assert not at.exception
+    assert "Start it with `make run`" in text(at)
+    assert handed_over(at)["url"] is None
+
+
+@pytest.mark.usefixtures("route")
+def test_a_damaged_file_is_explained_and_the_scores_stay(app: AppTest, store: Store, tmp_path: Path) -> None:
+    identifier, sha256 = stored(store, tmp_path)
+    (settings().data_dir / media.path_of(sha256)).write_bytes(b"\0" * 2000)
+    at = opened(app, identifier)
+    assert not at.exception
+    assert "No sound or video format was recognised in two.wav" in text(at)
+    assert handed_over(at)["url"] is None
