@@ -211,10 +211,12 @@ class Analyser:
         )
         analysis = records.NewAnalysis(clip, self._model_key(), stored, datetime.now(UTC), outcome.seconds)
         saved = clips.save(self.store, analysis, access.current_user().name)
+        # Somebody else may have stored the same bytes while these were recognised.
         if isinstance(stored, records.NoSpeech):
-            reason = no_speech_sentence(stored.reason)
-            return replace(result, status=Status.NO_SPEECH, clip_id=saved.clip_id, reason=reason)
-        return replace(result, status=Status.ANALYSED, clip_id=saved.clip_id, scores=stored.scores)
+            status = Status.NO_SPEECH if saved.created else Status.STORED_ALREADY
+            return replace(result, status=status, clip_id=saved.clip_id, reason=no_speech_sentence(stored.reason))
+        status = Status.ANALYSED if saved.created else Status.STORED_ALREADY
+        return replace(result, status=status, clip_id=saved.clip_id, scores=stored.scores)
 
     def _stored(self, source: Source, recording: records.StoredRecording, clip: records.StoredClip) -> ClipResult:
         """What is stored of a clip whose bytes came again."""

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from emostore.config import Settings
-from emostore.engine.recognizer import Recognizer
-from emostore.errors import AudioError, EmostoreError, StoreError
+from emostore.engine.queue import BatchingQueue
+from emostore.errors import AudioError, EmostoreError, StoreError, UnansweredError
 from emostore.i18n import Explained
 from emostore.services import media, preferences, staging
 from emostore.services.analysis import Analyser, ClipResult, Progress, Source, Status, unexpected
@@ -27,21 +27,21 @@ _FIRST_DELAY_S = 2.0  # before a second try; each further one waits twice as lon
 
 
 class Run:
-    """Does one item. `lost` is set when it was cancelled or taken by somebody else."""
+    """Does one item, which `worker` holds and nothing else. `lost` is set when it was cancelled or taken away."""
 
     def __init__(
         self,
         store: Store,
         settings: Settings,
-        load_recognizer: Callable[[], Recognizer],
+        load_model: Callable[[], BatchingQueue],
         item: Claimed,
         worker: str,
         max_attempts: int,
         stopping: threading.Event,
     ) -> None:
-        self.item, self.lost = item, threading.Event()
-        self._store, self._settings, self._load = store, settings, load_recognizer
-        self._worker, self._max_attempts, self._stopping = worker, max_attempts, stopping
+        self.item, self.worker, self.lost = item, worker, threading.Event()
+        self._store, self._settings, self._load = store, settings, load_model
+        self._max_attempts, self._stopping = max_attempts, stopping
         self._asked_at = self._told_at = float("-inf")
 
     def do(self) -> None:
@@ -58,8 +58,8 @@ class Run:
             log.exception("Unexpected error %s in item %s (%r)", reference, self.item.id, self.item.name)
             error = unexpected(reference)
         if not self._end(results, error, time.monotonic() - began):
-            # It was cancelled, or we were told to stop, or somebody else has it; then this changes nothing.
-            job_claims.give_back(self._store, self._worker)
+            # It was cancelled, or is to be left to a later try, or somebody else has it; then this changes nothing.
+            job_claims.give_back(self._store, self.worker)
             staging.remove_left_over(self._store, self._settings)
 
     def _analyse(self) -> list[ClipResult]:
@@ -67,7 +67,8 @@ class Run:
         analyser = Analyser(
             self._store,
             preferences.effective(self._store, self._settings),
-            self._load(),
+            # What somebody uploaded goes before what is analysed once more.
+            self._load().as_recognizer(interactive=self.item.kind == "analyse", cancelled=self._is_cancelled),
             progress=self._tell,
             cancelled=self._is_cancelled,
             saving=self._saving,
@@ -81,17 +82,19 @@ class Run:
         if error is None:
             if not results and self._is_over():
                 return False
-            is_done = job_claims.finish(self._store, item.id, self._worker, told, took_s)
+            is_done = job_claims.finish(self._store, item.id, self.worker, told, took_s)
             if is_done and item.staged_path:
                 staging.remove(self._store, self._settings, {item.id: item.staged_path})
             return is_done
+        if isinstance(error, UnansweredError):
+            return False
         # A named error says what is wrong with the file, which trying again does not change.
         final = isinstance(error, EmostoreError) and not isinstance(error, StoreError)
         reason = sentence_as_json(error)
         if final or item.attempts >= self._max_attempts:
-            return job_claims.fail(self._store, item.id, self._worker, reason, told, took_s)
+            return job_claims.fail(self._store, item.id, self.worker, reason, told, took_s)
         delay_s = _FIRST_DELAY_S * 2 ** (item.attempts - 1)
-        return job_claims.try_later(self._store, item.id, self._worker, reason, delay_s)
+        return job_claims.try_later(self._store, item.id, self.worker, reason, delay_s)
 
     def _source(self) -> Source:
         """Where the sound is. Raises `AudioError` if it is gone."""
@@ -113,7 +116,7 @@ class Run:
 
     def _saving(self, sha256: str) -> None:
         """From here on, finding the recording stored means that this item did it."""
-        job_claims.set_hash(self._store, self.item.id, self._worker, sha256)
+        job_claims.set_hash(self._store, self.item.id, self.worker, sha256)
 
     def _status(self, result: ClipResult) -> Status:
         """What a clip's status is to the person who handed the item in.
@@ -128,13 +131,13 @@ class Run:
         now = time.monotonic()
         if now - self._told_at >= _ASK_S:
             self._told_at = now
-            job_claims.set_stage(self._store, self.item.id, self._worker, progress.stage.value)
+            job_claims.set_stage(self._store, self.item.id, self.worker, progress.stage.value)
 
     def _is_cancelled(self) -> bool:
         now = time.monotonic()
         if now - self._asked_at >= _ASK_S:
             self._asked_at = now
-            if not job_claims.is_running(self._store, self.item.id, self._worker):
+            if not job_claims.is_running(self._store, self.item.id, self.worker):
                 self.lost.set()
         return self._is_over()
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import JSON, Update, case, func, literal, null, or_, select, update
+from sqlalchemy import JSON, ColumnElement, Update, case, func, literal, null, or_, select, update
 from sqlalchemy.orm import Session
 
 from emostore.store.job_models import Job, JobItem
@@ -18,16 +18,22 @@ from emostore.store.job_records import Claimed, Json, Kind
 from emostore.store.session import Store
 from emostore.store.types import UtcDateTime
 
+_FRONT = 200  # items, from the first on, among which one of a certain kind is looked for
 
-def claim(store: Store, worker: str, lease_s: float) -> Claimed | None:
-    """Take the item whose turn it is, or None if there is none; two workers never get the same."""
-    if not _is_due(store):  # SQLite has one writer at a time: an idle worker does not queue up for that
-        return None
+
+def claim(store: Store, worker: str, lease_s: float, kind: Kind | None = None) -> Claimed | None:
+    """Take the item whose turn it is, or None if there is none; two workers never get the same.
+
+    With `kind`, only items of jobs of this kind are looked at.
+    """
+    with store.reading() as session:  # SQLite has one writer at a time: an idle worker does not queue up for that
+        if session.scalar(select(JobItem.id).where(*_due(_now(session), kind)).limit(1)) is None:
+            return None
     with store.transaction() as session:
         now = _now(session)
         due = (
             select(JobItem.id)
-            .where(JobItem.state == "waiting", or_(JobItem.not_before.is_(None), JobItem.not_before <= now))
+            .where(*_due(now, kind))
             .order_by(JobItem.turn, JobItem.id)
             .limit(1)
             .with_for_update(skip_locked=True)  # on SQLite the transaction has the whole database
@@ -164,10 +170,13 @@ def _count(session: Session, statement: Update) -> int:
     return len(changed.all())
 
 
-def _is_due(store: Store) -> bool:
-    with store.reading() as session:
-        may = or_(JobItem.not_before.is_(None), JobItem.not_before <= _now(session))
-        return session.scalar(select(JobItem.id).where(JobItem.state == "waiting", may).limit(1)) is not None
+def _due(now: datetime, kind: Kind | None) -> list[ColumnElement[bool]]:
+    due = [JobItem.state == "waiting", or_(JobItem.not_before.is_(None), JobItem.not_before <= now)]
+    if kind is None:
+        return due
+    # Jobs alternate (see `store.jobs`), so each has an item in front; the rest of a million need not be read.
+    front = select(JobItem.id, JobItem.job_id).where(*due).order_by(JobItem.turn, JobItem.id).limit(_FRONT).subquery()
+    return [*due, JobItem.id.in_(select(front.c.id).join(Job, Job.id == front.c.job_id).where(Job.kind == kind))]
 
 
 def _claimed(session: Session, identifier: int) -> Claimed:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from emostore.config import Settings, settings
 from emostore.engine import registry
-from emostore.engine.recognizer import Recognizer
+from emostore.engine.queue import BatchingQueue, shared
 from emostore.services import preferences
 from emostore.services.downloads import BackgroundDownload
 from emostore.services.worker import Worker
@@ -53,6 +53,6 @@ def background_download() -> BackgroundDownload:
     return BackgroundDownload()
 
 
-def load_model() -> Recognizer:
-    """The model that was chosen; the first call loads it."""
-    return registry.load_recognizer(in_force())
+def load_model() -> BatchingQueue:
+    """The model that was chosen, with its queue, which is one for all sessions; the first call loads it."""
+    return shared(registry.load_recognizer(in_force()))

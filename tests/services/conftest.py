@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+import time
 import wave
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ import pytest
 from emostore import speech
 from emostore.config import Settings
 from emostore.emotions import EMOTIONS
+from emostore.engine.queue import BatchingQueue
 from emostore.engine.recognizer import (
     HOP_S,
     WINDOW_S,
@@ -23,10 +27,15 @@ from emostore.engine.recognizer import (
     window_bounds,
 )
 from emostore.errors import EmostoreError
+from emostore.services import jobs
+from emostore.services.descriptions import Description
+from emostore.services.worker import Worker
 from emostore.store import migrate
 from emostore.store.session import Store, create_store
 
 RATE = 16_000
+DEADLINE_S = 30.0
+Tone = Callable[..., Path]
 
 
 class LoudnessModel:
@@ -48,6 +57,19 @@ class LoudnessModel:
         logits = np.array([8 * np.abs(waveform).mean(), 0, 0, 0, 1, 0, 0, -np.inf, -np.inf], np.float32)
         windows = np.tile(logits, (len(window_bounds(waveform.size)), 1))
         return Recognition(logits, np.ones(4, np.float32), Windows(windows, HOP_S, WINDOW_S))
+
+
+class Waiting(LoudnessModel):
+    """A model that answers when it is let."""
+
+    def __init__(self, revision: str = "1") -> None:
+        super().__init__(revision)
+        self.is_asked, self.may_answer = threading.Event(), threading.Event()
+
+    def recognize(self, waveforms: Sequence[FloatArray]) -> list[Recognition | EmostoreError]:
+        self.is_asked.set()
+        assert self.may_answer.wait(DEADLINE_S)
+        return super().recognize(waveforms)
 
 
 @pytest.fixture
@@ -92,3 +114,43 @@ def tone(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def workers(store: Store, config: Settings) -> Iterator[Callable[..., Worker]]:
+    """Makes workers, which are stopped at the end."""
+    made: list[tuple[Worker, BatchingQueue]] = []
+
+    def make(model: Any = None, **options: Any) -> Worker:
+        queue = BatchingQueue(model or LoudnessModel())
+        made.append((Worker(store, config, lambda: queue, **options), queue))
+        return made[-1][0]
+
+    yield make
+    for each, queue in made:
+        each.stop()
+        queue.close()
+
+
+@pytest.fixture
+def hand_in(store: Store, config: Settings, tone: Tone) -> Callable[..., int]:
+    """Stages a tone for each level, different for different levels, and hands them in as one job."""
+
+    def submit(*levels: float, **options: Any) -> int:
+        files = [stage(config, tone(f"{level}.wav", level)) for level in levels]
+        description = options.pop("description", Description(agent="Ana"))
+        return jobs.submit(store, config, files, description, **options)
+
+    return submit
+
+
+def stage(config: Settings, path: Path) -> jobs.StagedFile:
+    with path.open("rb") as stream:
+        return jobs.stage(stream, path.name, config)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)

@@ -6,7 +6,7 @@ import io
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from sqlalchemy import update
 
 from emostore import access
 from emostore.config import Settings
+from emostore.engine.queue import BatchingQueue
 from emostore.engine.recognizer import FloatArray, Recognition
 from emostore.errors import AccessError, AudioError, EmostoreError, MetadataError, ModelError, StoreError
 from emostore.services import job_run, jobs, processes, staging, worker
@@ -25,25 +26,10 @@ from emostore.services.worker import Worker
 from emostore.store import job_claims, reports
 from emostore.store.job_models import JobItem
 from emostore.store.session import Store
-from tests.services.conftest import LoudnessModel
+from tests.services.conftest import DEADLINE_S, LoudnessModel, Tone, Waiting, stage, wait_until
 from tests.store.samples import statements
 
 pytestmark = pytest.mark.usefixtures("talkative")
-DEADLINE_S = 30.0
-Tone = Callable[..., Path]
-
-
-class Waiting(LoudnessModel):
-    """A model that answers when it is let."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.is_asked, self.may_answer = threading.Event(), threading.Event()
-
-    def recognize(self, waveforms: Sequence[FloatArray]) -> list[Recognition | EmostoreError]:
-        self.is_asked.set()
-        assert self.may_answer.wait(DEADLINE_S)
-        return super().recognize(waveforms)
 
 
 class Failing(LoudnessModel):
@@ -65,38 +51,6 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_run, "_FIRST_DELAY_S", 0.0)
 
 
-@pytest.fixture
-def workers(store: Store, config: Settings) -> Iterator[Callable[..., Worker]]:
-    """Makes workers, which are stopped at the end."""
-    made = []
-
-    def make(model: Any = None, **options: Any) -> Worker:
-        model = model or LoudnessModel()
-        made.append(Worker(store, config, lambda: model, **options))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.stop()
-
-
-@pytest.fixture
-def hand_in(store: Store, config: Settings, tone: Tone) -> Callable[..., int]:
-    """Stages a tone for each level, different for different levels, and hands them in as one job."""
-
-    def submit(*levels: float, **options: Any) -> int:
-        files = [stage(config, tone(f"{level}.wav", level)) for level in levels]
-        description = options.pop("description", Description(agent="Ana"))
-        return jobs.submit(store, config, files, description, **options)
-
-    return submit
-
-
-def stage(config: Settings, path: Path) -> jobs.StagedFile:
-    with path.open("rb") as stream:
-        return jobs.stage(stream, path.name, config)
-
-
 def staged(config: Settings) -> list[Path]:
     folder = config.data_dir / "staged"
     return sorted(folder.iterdir()) if folder.exists() else []
@@ -107,19 +61,18 @@ def only_item(store: Store, job_id: int) -> jobs.ItemView:
     return item
 
 
+def at_work(store: Store, job_id: int) -> list[tuple[str, Stage | None]]:
+    job = jobs.find(store, job_id)
+    assert job is not None
+    return [(item.name, item.stage) for item in job.running_items]
+
+
 def work(one: Worker) -> int:
     """Do what there is, in this thread; how many items that were."""
     count = 0
     while one.run_once():
         count += 1
     return count
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 # Staging
@@ -325,7 +278,7 @@ def test_what_may_pass_is_tried_again_a_bounded_number_of_times(
 def test_a_model_that_cannot_be_loaded_fails_the_items_with_its_sentence(
     store: Store, config: Settings, hand_in: Callable[..., int]
 ) -> None:
-    def load() -> LoudnessModel:
+    def load() -> BatchingQueue:
         raise ModelError("There is no model in {folder}.", folder="/nowhere")
 
     job_id = hand_in(0.3)
@@ -347,7 +300,7 @@ def test_a_copy_that_is_gone_is_said_so(
     assert "Upload it again" in item.error.message
 
 
-def test_cancelling_stops_the_item_at_work_and_stores_nothing_of_it(
+def test_cancelling_stops_the_items_at_work_and_stores_nothing_of_them(
     store: Store,
     config: Settings,
     hand_in: Callable[..., int],
@@ -357,13 +310,11 @@ def test_cancelling_stops_the_item_at_work_and_stores_nothing_of_it(
     monkeypatch.setattr(job_run, "_ASK_S", 0.0)
     job_id, model = hand_in(0.3, 0.6), Waiting()
     workers(model).start()
+    wait_until(lambda: at_work(store, job_id) == [("0.3.wav", Stage.RECOGNISING), ("0.6.wav", Stage.RECOGNISING)])
     assert model.is_asked.wait(DEADLINE_S)
-    job = jobs.find(store, job_id)
-    assert job is not None
-    assert [(item.name, item.stage) for item in job.running_items] == [("0.3.wav", Stage.RECOGNISING)]
     assert jobs.cancel(store, config, job_id) == 2
+    wait_until(lambda: staged(config) == [])  # also while the model is still at it
     model.may_answer.set()
-    wait_until(lambda: staged(config) == [])
     assert [item.state for item in jobs.items(store, job_id).items] == ["cancelled", "cancelled"]
     assert reports.count_clips(store) == 0
     job = jobs.find(store, job_id)

@@ -23,6 +23,7 @@ from tests.services.worker_child import POINTS
 from tests.store.samples import row_counts
 
 COUNT = 20
+AT_ONCE = 3
 DEADLINE_S = 60.0  # a dead worker's item would be free by its lease alone only after 30 s
 Tone = Callable[..., Path]
 
@@ -45,8 +46,10 @@ class Children:
     def log(self) -> Path:
         return self.folder.parent / "asked.txt"
 
-    def start(self, die_at: str | None = None, nth: int = 1, seconds: float = 0.01) -> BaseProcess:
-        given = (self.url, self.folder, self.log, die_at, nth, seconds)
+    def start(
+        self, die_at: str | None = None, nth: int = 1, seconds: float = 0.01, at_once: int = AT_ONCE
+    ) -> BaseProcess:
+        given = (self.url, self.folder, self.log, die_at, nth, seconds, at_once)
         child = _FORKS.Process(target=worker_child.work, args=given, daemon=True)
         child.start()
         self.started.append(child)
@@ -105,14 +108,27 @@ def test_a_worker_killed_at_every_point_of_its_way_loses_and_doubles_nothing(
     children: Children, opened: Store, config: Settings, job_id: int
 ) -> None:
     for point in POINTS:
-        child = children.start(die_at=point, nth=2)  # the second, so that each run does at least one item
+        child = children.start(die_at=point, nth=2, at_once=1)  # the second, so that each run does at least one item
         assert exit_code(child) == -signal.SIGKILL, point
-    assert exit_code(children.start()) == 0
+    assert exit_code(children.start(at_once=1)) == 0
     assert_everything_is_stored_once(opened, config, job_id)
     attempts = [item.attempts for item in jobs.items(opened, job_id, COUNT).items]
     assert max(attempts) == 2
     assert sum(attempts) - COUNT == 4  # two of the deaths came after the item was done
     assert len(children.asked()) <= COUNT + len(POINTS)
+
+
+def test_a_worker_killed_in_the_middle_of_several_items_loses_and_doubles_nothing(
+    children: Children, opened: Store, config: Settings, job_id: int
+) -> None:
+    for point in POINTS:
+        child = children.start(die_at=point, nth=3)
+        assert exit_code(child) == -signal.SIGKILL, point
+    assert exit_code(children.start()) == 0
+    assert_everything_is_stored_once(opened, config, job_id)  # so none failed for what happened beside it
+    attempts = [item.attempts for item in jobs.items(opened, job_id, COUNT).items]
+    assert sum(attempts) - COUNT <= len(POINTS) * AT_ONCE
+    assert len(children.asked()) <= COUNT + len(POINTS) * AT_ONCE
 
 
 def test_a_worker_killed_at_any_moment_loses_and_doubles_nothing(
@@ -126,7 +142,7 @@ def test_a_worker_killed_at_any_moment_loses_and_doubles_nothing(
     assert jobs.active(opened) > 0
     assert exit_code(children.start()) == 0
     assert_everything_is_stored_once(opened, config, job_id)
-    assert max(item.attempts for item in jobs.items(opened, job_id, COUNT).items) <= 2
+    assert max(item.attempts for item in jobs.items(opened, job_id, COUNT).items) <= 3
 
 
 def test_two_processes_share_the_work_and_recognise_each_recording_once(

@@ -15,6 +15,7 @@ from typing import Any
 
 from emostore import speech
 from emostore.config import Settings
+from emostore.engine.queue import BatchingQueue
 from emostore.engine.recognizer import FloatArray, Recognition
 from emostore.errors import EmostoreError
 from emostore.services import jobs, staging
@@ -74,15 +75,18 @@ def everything_is_speech(waveform: FloatArray) -> speech.SpeechReport:
     return speech.SpeechReport((speech.Segment(0.0, seconds),), seconds, None)
 
 
-def work(url: str, folder: Path, log: Path, die_at: str | None, nth: int, seconds: float) -> None:
-    """Work until nothing is left to do; die at the `nth` time that the point `die_at` is reached."""
+def work(url: str, folder: Path, log: Path, die_at: str | None, nth: int, seconds: float, at_once: int | None) -> None:
+    """Work until nothing is left to do; die at the `nth` time that the point `die_at` is reached.
+
+    Without `at_once`, one item is done after the other, in this thread.
+    """
     speech.detect = everything_is_speech
     if die_at is not None:
         place, name, after = POINTS[die_at]
         setattr(place, name, dying(getattr(place, name), nth, after=after))
     store = create_store(url)
-    model = LoggingModel(log, seconds)
-    worker = Worker(store, Settings(data_dir=folder, database_url=url), lambda: model)
+    model = BatchingQueue(LoggingModel(log, seconds))
+    worker = Worker(store, Settings(data_dir=folder, database_url=url), lambda: model, at_once=at_once)
     worker.start()
     while jobs.active(store):
         time.sleep(0.05)

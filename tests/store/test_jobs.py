@@ -101,6 +101,15 @@ def test_failed_items_that_are_queued_again_take_turns_as_well(store: Store) -> 
     assert names == ["failed0.wav", "new0.wav", "failed1.wav", "new1.wav", "failed2.wav", "new2.wav"]
 
 
+def test_items_of_one_kind_of_job_can_be_asked_for(store: Store) -> None:
+    jobs.add(store, "reanalyse", "local", {}, files(3, "again"))
+    assert job_claims.claim(store, "me", LEASE_S, "analyse") is None
+    add(store, 2, "new")
+    found = [job_claims.claim(store, "me", LEASE_S, "analyse") for _ in range(3)]
+    assert [item and item.name for item in found] == ["new0.wav", "new1.wav", None]
+    assert claim(store).name == "again0.wav"
+
+
 def test_processes_that_claim_at_once_never_get_the_same_item(store_url: str, store: Store) -> None:
     job_id = add(store, 60)
     context = multiprocessing.get_context("spawn")
