@@ -21,6 +21,15 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "sample has": "{name}: {found}",
         "between samples": "; ",
         "end": ".",
+        "days": "Days",
+        "clips": "Clips",
+        "quality": "Quality",
+        "interval": "95 % interval",
+        "no interval": "too few clips",
+        "no time": "No clips in this time.",
+        "mix": "Mix of emotions from {first} to {last}, {clips} clips. Strongest: {found}.",
+        "over time": "{what} over time. {found}.",
+        "line": "{name}: {start} on {first}, {end} on {last}",
     },
     "zh": {
         "emotion": "情绪",
@@ -35,6 +44,15 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "sample has": "{name}：{found}",
         "between samples": "；",
         "end": "。",
+        "days": "日期",
+        "clips": "片段数",
+        "quality": "质量",
+        "interval": "95 % 区间",
+        "no interval": "片段太少",
+        "no time": "这段时间没有片段。",
+        "mix": "{first} 至 {last} 的情绪构成，共 {clips} 个片段。最强的是：{found}。",
+        "over time": "{what}随时间的变化。{found}。",
+        "line": "{name}：{first} 为 {start}，{last} 为 {end}",
     },
 }
 TOP = 3  # emotions that a sentence names; with more of them nobody listens
@@ -73,7 +91,8 @@ def nine(scores: Mapping[str, float]) -> list[float]:
     return values
 
 
-def _top(scores: Mapping[str, float], lang: str) -> str:
+def strongest(scores: Mapping[str, float], lang: str) -> str:
+    """The three strongest emotions with their scores, leaving out those that score 0."""
     ranked = sorted(zip(EMOTIONS, nine(scores), strict=True), key=lambda pair: -pair[1])  # stable: ties keep the order
     named = [f"{emotion_label(name, lang)} {value:.3f}" for name, value in ranked[:TOP] if value > 0]
     return words(lang)["between"].join(named)
@@ -81,7 +100,7 @@ def _top(scores: Mapping[str, float], lang: str) -> str:
 
 def alt_text(scores: Mapping[str, float], lang: str = "en") -> str:
     """One sentence with the three strongest emotions and their scores, for a screen reader."""
-    found = _top(scores, lang)
+    found = strongest(scores, lang)
     return words(lang)["strongest"].format(found=found) if found else words(lang)["all zero"]
 
 
@@ -89,7 +108,7 @@ def samples_alt_text(samples: Mapping[str, Mapping[str, float]], lang: str = "en
     """The same for several samples: what each of them is strongest in."""
     say = words(lang)
     each = [
-        say["sample has"].format(name=name, found=_top(scores, lang) or say["all zero"].rstrip(say["end"]))
+        say["sample has"].format(name=name, found=strongest(scores, lang) or say["all zero"].rstrip(say["end"]))
         for name, scores in samples.items()
     ]
     return say["samples"].format(found=say["between samples"].join(each) + say["end"])

@@ -1,0 +1,231 @@
+"""Clips as a table to take away: CSV, Parquet or XLSX, made while it is sent, so that memory does not grow with it.
+
+A name may begin like a formula, and a spreadsheet would run it. In CSV such text gets an apostrophe in front,
+which spreadsheets take for "this is text" (https://owasp.org/www-community/attacks/CSV_Injection); in XLSX and
+Parquet a cell says itself that it is text, and nothing is changed.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from itertools import islice
+from operator import attrgetter
+from typing import Any, Literal, Protocol, get_args
+from zoneinfo import ZoneInfo
+
+from emostore.analytics.quality import BALANCED, ScoringProfile, service_quality_score
+from emostore.emotions import EMOTIONS
+from emostore.services import xlsx
+from emostore.store.views import HistoryRow
+
+Format = Literal["csv", "parquet", "xlsx"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+MIME_TYPES: dict[Format, str] = {
+    "csv": "text/csv; charset=utf-8",
+    "parquet": "application/vnd.apache.parquet",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+BATCH = 2_000  # rows that are held at once
+_BEGINS_FORMULA = tuple("=+-@＝＋－＠")  # also in full width, which some spreadsheets take for the same
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the table: its name, the kind of its values, and where a row keeps them (None: empty)."""
+
+    name: str
+    kind: Literal["text", "whole", "number", "time", "flag"]
+    value: Callable[[HistoryRow], Any]
+
+
+def columns(profile: ScoringProfile = BALANCED) -> tuple[Column, ...]:
+    """What is written of a clip, in this order. The names are the same in every language."""
+    of_row: dict[str, Literal["text", "whole", "number", "time", "flag"]] = {
+        "clip_id": "whole",
+        "happened_at": "time",
+        "happened_at_source": "text",
+        "file_name": "text",
+        "channel": "whole",
+        "role": "text",
+        "agent": "text",
+        "team": "text",
+        "session_id": "whole",
+        "session_name": "text",
+        "duration_s": "number",
+        "scenario": "text",
+        "domain": "text",
+        "language": "text",
+        "demo": "flag",
+        "model": "text",
+        "revision": "text",
+        "status": "text",
+        "no_speech_reason": "text",
+    }
+    return (
+        *(Column(name, kind, attrgetter(name)) for name, kind in of_row.items()),
+        Column("dominant", "text", lambda row: row.scores and row.scores.dominant),
+        Column("confidence", "number", lambda row: row.scores and row.scores.confidence),
+        Column("entropy", "number", lambda row: row.scores and row.scores.entropy),
+        *(Column(name, "number", partial(_score, name)) for name in EMOTIONS),
+        Column("quality", "number", lambda row: row.scores and service_quality_score(row.scores, profile)),
+    )
+
+
+def stream(
+    rows: Iterable[HistoryRow], kind: Format, *, time_zone: str = "UTC", profile: ScoringProfile = BALANCED
+) -> Iterator[bytes]:
+    """The file, piece by piece; `rows` is walked through once, `BATCH` of them at a time.
+
+    Times are in `time_zone`. Quality is by `profile`.
+    """
+    table = columns(profile)
+    sink = _Sink()
+    writer = _WRITERS[kind](sink, table, ZoneInfo(time_zone))
+    remaining = iter(rows)
+    while batch := list(islice(remaining, BATCH)):
+        writer.add([[column.value(row) for column in table] for row in batch])
+        yield sink.take()
+    writer.close()
+    yield sink.take()
+
+
+def defused(text: str) -> str:
+    """`text` so that no spreadsheet runs it as a formula when it reads it from CSV."""
+    begins = text.lstrip()[:1]
+    return f"'{text}" if begins in _BEGINS_FORMULA and begins else text
+
+
+class _Sink(io.BufferedIOBase):
+    """A file that only grows, and from which what was written is taken out at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parts: list[bytes] = []
+        self._written = 0
+
+    def writable(self) -> bool:
+        """As for every file that is written to."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Keep the bytes until they are taken."""
+        part = bytes(data)
+        self._parts.append(part)
+        self._written += len(part)
+        return len(part)
+
+    def tell(self) -> int:
+        """How much was written from the beginning, taken or not."""
+        return self._written
+
+    def take(self) -> bytes:
+        """What was written since the last time."""
+        data = b"".join(self._parts)
+        self._parts.clear()
+        return data
+
+
+class _Writer(Protocol):
+    def add(self, rows: list[list[Any]]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class _Csv:
+    """UTF-8 with a mark at its beginning, without which Excel takes Chinese for something else."""
+
+    def __init__(self, sink: _Sink, table: Sequence[Column], zone: ZoneInfo) -> None:
+        self._sink = sink
+        self._ways = [_CSV_WAYS.get(column.kind) or partial(_iso, zone) for column in table]
+        sink.write(codecs.BOM_UTF8)
+        self._write([[column.name for column in table]])
+
+    def add(self, rows: list[list[Any]]) -> None:
+        self._write(
+            ["" if value is None else way(value) for value, way in zip(row, self._ways, strict=True)] for row in rows
+        )
+
+    def close(self) -> None:
+        pass
+
+    def _write(self, rows: Iterable[list[Any]]) -> None:
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows(rows)
+        self._sink.write(text.getvalue().encode(errors="replace"))
+
+
+class _Parquet:
+    """Typed columns, compressed, a row group a batch."""
+
+    def __init__(self, sink: _Sink, table: Sequence[Column], zone: ZoneInfo) -> None:
+        # Late: a page offers the button long before anybody presses it.
+        import pyarrow as pa  # type: ignore[import-untyped]
+        from pyarrow import parquet
+
+        kinds = {
+            "text": pa.string(),
+            "whole": pa.int64(),
+            "number": pa.float64(),
+            "flag": pa.bool_(),
+            "time": pa.timestamp("us", tz=zone.key),
+        }
+        self._schema = pa.schema([(column.name, kinds[column.kind]) for column in table])
+        self._batch = pa.RecordBatch
+        self._array = pa.array
+        self._file = parquet.ParquetWriter(sink, self._schema, compression="zstd")
+
+    def add(self, rows: list[list[Any]]) -> None:
+        by_column = zip(*rows, strict=True)
+        arrays = [self._array(values, field.type) for values, field in zip(by_column, self._schema, strict=True)]
+        self._file.write_batch(self._batch.from_arrays(arrays, schema=self._schema))
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _Xlsx:
+    """A workbook; times without a zone, as spreadsheets have them, and the zone in the heading."""
+
+    def __init__(self, sink: _Sink, table: Sequence[Column], zone: ZoneInfo) -> None:
+        names = [f"{column.name} ({zone.key})" if column.kind == "time" else column.name for column in table]
+        self._times = [number for number, column in enumerate(table) if column.kind == "time"]
+        self._zone = zone
+        self._book = xlsx.Workbook(sink, "Clips", names)
+
+    def add(self, rows: list[list[Any]]) -> None:
+        for row in rows:
+            for place in self._times:
+                row[place] = row[place].astimezone(self._zone).replace(tzinfo=None)
+        self._book.add(rows)
+
+    def close(self) -> None:
+        self._book.close()
+
+
+_WRITERS: dict[Format, Callable[[_Sink, Sequence[Column], ZoneInfo], _Writer]] = {
+    "csv": _Csv,
+    "parquet": _Parquet,
+    "xlsx": _Xlsx,
+}
+
+
+def _score(name: str, row: HistoryRow) -> float | None:
+    return row.scores[name] if row.scores else None
+
+
+def _iso(zone: ZoneInfo, moment: datetime) -> str:
+    return moment.astimezone(zone).isoformat()
+
+
+_CSV_WAYS: dict[str, Callable[[Any], Any]] = {
+    "text": defused,
+    "whole": int,
+    "number": float,
+    "flag": lambda value: str(bool(value)).lower(),
+}
