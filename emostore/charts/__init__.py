@@ -2,18 +2,30 @@
 
 from emostore.charts.bar import bar_chart
 from emostore.charts.export import Format, save
+from emostore.charts.interval import Interval, interval_chart
+from emostore.charts.matrix import matrix_chart
 from emostore.charts.radar import MAX_SAMPLES, radar_chart
+from emostore.charts.series import LinePoint, MixPoint, day_label, line_chart, mix_chart, say_value
 from emostore.charts.style import Theme, theme
 from emostore.charts.words import alt_text, samples_alt_text
 
 __all__ = [
     "MAX_SAMPLES",
     "Format",
+    "Interval",
+    "LinePoint",
+    "MixPoint",
     "Theme",
     "alt_text",
     "bar_chart",
+    "day_label",
+    "interval_chart",
+    "line_chart",
+    "matrix_chart",
+    "mix_chart",
     "radar_chart",
     "samples_alt_text",
     "save",
+    "say_value",
     "theme",
 ]

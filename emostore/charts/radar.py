@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,7 @@ def radar_chart(
     size: int = 360,
     title: str | None = None,
     maximum: float | None = None,
+    missing: Mapping[str, Collection[str]] | None = None,
 ) -> alt.LayerChart:
     """One closed polygon a sample; a click on its name in the legend hides it and shows it again.
 
@@ -40,6 +41,7 @@ def radar_chart(
     samples: one to six, name → scores (as given, an absent name is 0), drawn in this order.
     size: width and height of the drawing in px, names of the axes included; the legend stands below.
     maximum: end of the scale; else the smallest of `TOPS` that holds every score.
+    missing: sample → emotions that its model cannot produce. There it has no point, and the axis is set back.
 
     Raises `ScoresError` for more samples than can be told apart, for none, and for bad scores.
     """
@@ -47,10 +49,13 @@ def radar_chart(
         raise ScoresError(
             "A radar chart shows 1 to {allowed} samples; {count} were given.", allowed=MAX_SAMPLES, count=len(samples)
         )
+    missing = missing or {}
     top = maximum or _top(samples)
     across = _across(size, lang, top)
     chart = alt.layer(
-        *_web(lang, theme, across, top), *_polygons(samples, lang, across), *_ring_labels(theme, across, top)
+        *_web(lang, theme, across, top, {name for names in missing.values() for name in names}),
+        *_polygons(samples, lang, across, missing),
+        *_ring_labels(theme, across, top),
     ).properties(
         width=size,
         height=across.height_px,
@@ -111,7 +116,7 @@ def _across(size: int, lang: str, top: float) -> _Across:
     return _Across(x=half * top / radius, y=height / 2 * top / radius, height_px=height, px=top / radius)
 
 
-def _web(lang: str, mode: Theme, across: _Across, top: float) -> Iterator[alt.Chart]:
+def _web(lang: str, mode: Theme, across: _Across, top: float, missing: Collection[str]) -> Iterator[alt.Chart]:
     ink, place = INK[mode], across.encode()
     rings = [top * ring / RINGS for ring in range(1, RINGS + 1)]
     yield (
@@ -119,26 +124,30 @@ def _web(lang: str, mode: Theme, across: _Across, top: float) -> Iterator[alt.Ch
         .mark_line(aria=False, color=ink.line, strokeWidth=1, strokeJoin="round")
         .encode(**place, detail="ring:Q", order="step:Q")
     )
-    ends = [dict(zip(("x", "y"), vertex(index, top), strict=True)) for index in range(len(EMOTIONS))]
+    ends = [
+        {**dict(zip(("x", "y"), vertex(index, top), strict=True)), "dash": [3, 3] if name in missing else []}
+        for index, name in enumerate(EMOTIONS)
+    ]
     yield (
         alt.Chart(alt.InlineData(values=ends))
-        .mark_rule(aria=False, color=ink.line, strokeWidth=1)
+        .mark_rule(aria=False, color=ink.line, strokeWidth=1, strokeDash=alt.ExprRef("datum.dash"))
         .encode(**place, x2=alt.datum(0), y2=alt.datum(0))
     )
     yield (
-        alt.Chart(alt.InlineData(values=_axis_names(lang, top + GAP_PX * across.px)))
+        alt.Chart(alt.InlineData(values=_axis_names(lang, top + GAP_PX * across.px, missing)))
         .mark_text(
             aria=False,
             align=alt.ExprRef("datum.align"),
             baseline=alt.ExprRef("datum.baseline"),
-            color=ink.text,
+            color=alt.ExprRef(f"datum.missing ? '{ink.muted}' : '{ink.text}'"),
+            fontStyle=alt.ExprRef("datum.missing ? 'italic' : 'normal'"),
             fontSize=LABEL_PX,
         )
         .encode(**place, text="label:N")
     )
 
 
-def _axis_names(lang: str, radius: float) -> list[dict[str, Any]]:
+def _axis_names(lang: str, radius: float, missing: Collection[str]) -> list[dict[str, Any]]:
     """The names around the web, each growing away from it."""
     rows = []
     for index, name in enumerate(EMOTIONS):
@@ -148,6 +157,7 @@ def _axis_names(lang: str, radius: float) -> list[dict[str, Any]]:
             {
                 "emotion": name,
                 "label": emotion_label(name, lang),
+                "missing": name in missing,
                 "x": x,
                 "y": y,
                 "align": "center" if abs(side) < 0.1 else "left" if side > 0 else "right",
@@ -167,7 +177,9 @@ def _ring_labels(mode: Theme, across: _Across, top: float) -> Iterator[alt.Chart
     yield base.mark_text(color=ink.muted, **look)
 
 
-def _polygons(samples: Mapping[str, Mapping[str, float]], lang: str, across: _Across) -> Iterator[alt.Chart]:
+def _polygons(
+    samples: Mapping[str, Mapping[str, float]], lang: str, across: _Across, missing: Mapping[str, Collection[str]]
+) -> Iterator[alt.Chart]:
     say, names = words(lang), list(samples)
     shown = alt.selection_point(
         name="shown",
@@ -188,11 +200,13 @@ def _polygons(samples: Mapping[str, Mapping[str, float]], lang: str, across: _Ac
     )
     color = alt.Color("sample:N", legend=legend, scale=alt.Scale(domain=names, range=SAMPLE_RANGE[: len(names)]))
     dash = alt.StrokeDash("sample:N", legend=legend, scale=alt.Scale(domain=names, range=SAMPLE_DASHES[: len(names)]))
-    base = alt.Chart(alt.InlineData(values=_rows(samples, lang))).transform_filter(shown)
+    base = alt.Chart(alt.InlineData(values=_rows(samples, lang, missing))).transform_filter(shown)
     base = base.encode(**across.encode(), order="step:Q", color=color)
     yield base.mark_line(aria=False, filled=True, fillOpacity=0.14, strokeWidth=0)
     yield base.mark_line(aria=False, strokeWidth=2, strokeJoin="round").encode(strokeDash=dash).add_params(shown)
-    yield base.mark_circle(size=36, opacity=1).encode(
+    # What was not measured is no point at 0.
+    points = base.transform_filter(~alt.datum.missing) if any(missing.values()) else base
+    yield points.mark_circle(size=36, opacity=1).encode(
         description="spoken:N",
         tooltip=[
             alt.Tooltip("sample:N", title=say["sample"]),
@@ -202,15 +216,18 @@ def _polygons(samples: Mapping[str, Mapping[str, float]], lang: str, across: _Ac
     )
 
 
-def _rows(samples: Mapping[str, Mapping[str, float]], lang: str) -> list[dict[str, Any]]:
+def _rows(
+    samples: Mapping[str, Mapping[str, float]], lang: str, missing: Mapping[str, Collection[str]]
+) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for sample, scores in samples.items():
-        values = nine(scores)
+        values, absent = nine(scores), missing.get(sample, ())
         for point in _outline(values):
             index = int(point["step"]) % len(EMOTIONS)
             label, score = emotion_label(EMOTIONS[index], lang), f"{values[index]:.3f}"
             row = {"sample": sample, "emotion": EMOTIONS[index], "label": label, "score_label": score}
-            rows.append({**row, "spoken": f"{sample}, {label}: {score}", **point})
+            is_missing = EMOTIONS[index] in absent
+            rows.append({**row, "missing": is_missing, "spoken": f"{sample}, {label}: {score}", **point})
     return rows
 
 

@@ -1,0 +1,232 @@
+"""What is compared and how, all of it in the URL: `of` names the things, once for each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import streamlit as st
+
+from emostore.services import comparing
+from emostore.services.comparing import CASE_NAMES, MOST, Comparison, Sample, Span, Thing
+from emostore.store import history, reports, search
+from emostore.ui import urls
+from emostore.ui.bootstrap import in_force, open_store
+from emostore.ui.text import _, plain
+
+_NAME = "of"
+_SHOWN_NAME = 60  # characters of a name on a button or in a legend
+_ICONS = {"agent": ":material/person:", "session": ":material/forum:", "clip": ":material/graphic_eq:"}
+_CASE_ICON = ":material/school:"
+_CASES = tuple(Thing("case", key) for key in CASE_NAMES)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the URL asks for."""
+
+    things: tuple[Thing, ...]
+    model: tuple[str, str] | None
+    span: Span
+    voices: str
+
+
+def chosen() -> tuple[Thing, ...]:
+    """What the URL names, each thing once; what cannot be compared is said."""
+    texts = list(dict.fromkeys(st.query_params.get_all(_NAME)))
+    read = [Thing.read(text) for text in texts]
+    things = tuple(thing for thing in read if thing is not None)
+    if len(things) < len(texts):
+        st.warning(_("A part of the link names nothing that can be compared; it was left out."))
+    if len(things) > MOST:
+        st.warning(
+            _("{found} things are named; the first {allowed} of them are compared.", found=len(things), allowed=MOST)
+        )
+    return things[:MOST]
+
+
+def chooser(things: Sequence[Thing]) -> None:
+    """A search, what it found, and what was chosen so far, each with a button to take it away."""
+    with st.container(horizontal=True, vertical_alignment="bottom", key="choose"):
+        searched = st.text_input(
+            _("Find an agent, a session or a clip"),
+            key="searched",
+            max_chars=200,
+            placeholder=_("A part of its name, or the number of a clip"),
+            width=340,
+        )
+        st.button(
+            _("The three examples"),
+            icon=_CASE_ICON,
+            key="cases",
+            help=_("Three published distributions: a business talk, a customer's complaint, a teaching voice."),
+            disabled=set(_CASES) <= set(things) or len({*things, *_CASES}) > MOST,
+            on_click=_write,
+            args=((*things, *(case for case in _CASES if case not in things)),),
+        )
+    if searched.strip():
+        _found(searched, things)
+    if things:
+        with st.container(horizontal=True, key="chosen"):
+            for thing in things:
+                rest = tuple(each for each in things if each != thing)
+                label = f"{_button_name(thing)} ✕"
+                st.button(label, icon=_icon(thing), key=f"drop_{thing.text}", on_click=_write, args=(rest,))
+
+
+def conditions(things: Sequence[Thing]) -> Wanted | None:
+    """The filters; None if they contradict each other, which is then said."""
+    if all(thing.kind == "case" for thing in things):
+        return Wanted(tuple(things), None, Span(), "others")
+    models = [f"{name}@{revision}" for name, revision in history.options(open_store()).models]
+    single = sum(thing.kind == "agent" for thing in things) == 1
+    with st.container(horizontal=True, key="filters"):
+        model = None
+        if len(models) > 1:
+            binding = urls.bound("model", models, models[0])
+            model = st.selectbox(_("Model"), models, format_func=_model_name, width=240, **binding)
+        voices = st.selectbox(
+            _("Whose voice"),
+            list(comparing.VOICES),
+            format_func=_voices,
+            width=200,
+            **urls.bound("voice", list(comparing.VOICES), "others"),
+        )
+        first = _day("from", _("From"))
+        last = _day("to", _("To"))
+        split = _day("split", _("Before and after")) if single else None
+    if len(models) > 1:
+        st.caption(
+            _("More than one model was used here, and scores of two models are never mixed: choose which one counts.")
+        )
+    if voices != "others":
+        st.caption(
+            _(
+                "Voices of agents are for coaching. In the EU, inferring the emotions of employees at work is "
+                "prohibited but for medical and safety reasons (AI Act, Article 5(1)(f))."
+            )
+        )
+    if first and last and first > last:
+        st.warning(_("The first day is after the last one, so no clip can fit."), icon=":material/event_busy:")
+        return None
+    name, _at, revision = (model or "").rpartition("@")
+    span = Span(first, last, split, in_force().time_zone)
+    return Wanted(tuple(things), (name, revision) if model else None, span, voices or "others")
+
+
+def left_out(found: Comparison) -> None:
+    """A word on everything that was asked for and has no scores to show."""
+    for thing in found.absent:
+        st.warning(
+            _("{name} is not there (any more). Take it away, or look for another.", name=plain(_button_name(thing))),
+            icon=":material/search_off:",
+        )
+    for sample in found.empty:
+        name = plain(_plain_label(sample))
+        if found.model is None:
+            st.info(_("Nothing has been analysed yet."))
+        else:
+            st.info(
+                _(
+                    "{name} has no clip with scores of {model} in these days and voices.",
+                    name=name,
+                    model=found.model.name,
+                ),
+                icon=":material/filter_alt_off:",
+            )
+
+
+def labels(samples: Sequence[Sample]) -> list[str]:
+    """A name for each sample, no two alike: plain text, for charts and tables."""
+    made: list[str] = []
+    for sample in samples:
+        label = wanted = _plain_label(sample)
+        number = 1
+        while label in made:
+            number += 1
+            label = f"{wanted} ({number})"
+        made.append(label)
+    return made
+
+
+def nothing() -> None:
+    """What to do on a page that names nothing yet."""
+    st.info(
+        _(
+            "Choose up to {allowed} agents, sessions or clips. Their distributions are laid over each other, "
+            "with what differs between them and whether that is more than chance.",
+            allowed=MOST,
+        ),
+        icon=":material/compare:",
+    )
+
+
+def _found(searched: str, things: Sequence[Thing]) -> None:
+    results = search.find(open_store(), searched)
+    if not results:
+        st.caption(_("Nothing has {text} in its name.", text=plain(searched)))
+        return
+    with st.container(horizontal=True, key="found"):
+        for result in results:
+            thing = Thing(result.kind, result.key)
+            label = plain(_cut(result.name)) if result.kind != "clip" else f"{plain(_cut(result.name))} · {result.key}"
+            st.button(
+                label,
+                icon=":material/add:",
+                key=f"add_{thing.text}",
+                help=_kind(result.kind),
+                disabled=thing in things or len(things) >= MOST,
+                on_click=_write,
+                args=((*things, thing),),
+            )
+
+
+def _write(things: Sequence[Thing]) -> None:
+    st.query_params[_NAME] = [thing.text for thing in things]
+    st.session_state["searched"] = ""
+
+
+def _day(name: str, label: str) -> date | None:
+    return st.date_input(label, value=None, key=name, bind="query-params", width=150)
+
+
+def _icon(thing: Thing) -> str:
+    return _ICONS.get(thing.kind, _CASE_ICON)
+
+
+def _button_name(thing: Thing) -> str:
+    """What a thing is called before it was read: of a session and a clip only the number is in the address."""
+    if thing.kind == "case":
+        return _(CASE_NAMES[thing.key])
+    if thing.kind == "agent":
+        return plain(_cut(thing.key))
+    row = reports.clip_rows(open_store(), [int(thing.key)]).get(int(thing.key)) if thing.kind == "clip" else None
+    if row is not None:
+        return plain(_cut(row.file_name))
+    return _("{kind} {number}", kind=_kind(thing.kind), number=thing.key)
+
+
+def _plain_label(sample: Sample) -> str:
+    name = _(sample.name) if sample.thing.kind == "case" else _cut(sample.name)
+    named = {"": name, "before": _("{name}, before", name=name), "after": _("{name}, after", name=name)}[sample.half]
+    return _("{name} (demo)", name=named) if sample.demo else named
+
+
+def _kind(kind: str) -> str:
+    return {"agent": _("Agent"), "session": _("Session"), "clip": _("Clip")}[kind]
+
+
+def _voices(name: str) -> str:
+    return {"others": _("Everyone but agents"), "agent": _("Agents"), "all": _("Everyone")}[name]
+
+
+def _model_name(model: str) -> str:
+    name, _at, revision = model.rpartition("@")
+    return f"{name} · {revision[:8]}"
+
+
+def _cut(name: str) -> str:
+    """A name on one line and short enough for a button."""
+    line = " ".join(name.split())
+    return line if len(line) <= _SHOWN_NAME else f"{line[: _SHOWN_NAME - 1]}…"
