@@ -17,9 +17,12 @@ from emostore import access, api, audio
 from emostore.config import Settings, settings
 from emostore.errors import AudioError, StoreError
 from emostore.services import cache, deleting, media, peaks, playback
+from emostore.services.analysis import Analyser, Source
+from emostore.services.descriptions import Description
 from emostore.store import clips, records, reports
 from emostore.store.session import Store
 from tests.audio_samples import FORMATS, clicks, noise, tone, write_encoded, write_wav
+from tests.services.conftest import LoudnessModel
 
 NOW = datetime(2026, 3, 31, 6, 5, tzinfo=UTC)
 MODEL = records.ModelRevisionKey("six", "abcdef123456", 2, ("angry", "sad"), "none")
@@ -300,3 +303,17 @@ def test_what_was_made_of_a_recording_goes_with_it(kept: Kept, store: Store, con
     assert len(list(found.path.parent.iterdir())) == 2
     deleting.delete_clips(store, config, [view.clip_id])
     assert list(found.path.parent.iterdir()) == []
+
+
+@pytest.mark.usefixtures("talkative")
+def test_whoever_opens_an_analysed_recording_does_not_wait_for_its_outline(
+    store: Store, config: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Source(write_wav(tmp_path / "a.wav", np.stack([noise(1), tone(300, 1.0)])), "a.wav")
+    results = list(Analyser(store, config, LoudnessModel()).analyse([source], Description()))
+    monkeypatch.setattr(audio, "open_stream", lambda *_, **__: pytest.fail("decoded although the peaks are there"))
+    view = reports.clip_view(store, results[0].clip_id or 0)
+    assert view is not None
+    found = playback.outline(view, config)
+    assert found is not None
+    assert found.levels.shape == (2, 100)
