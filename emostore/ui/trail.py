@@ -61,16 +61,18 @@ def _object(kind: str) -> str:
 
 def _details(details: Mapping[str, Any]) -> str:
     """What was changed, from what and to what; what a later version wrote is shown as it is."""
-    return " · ".join(f"{_word(key)}: {_value(value)}" for key, value in details.items() if value not in (None, [], {}))
+    return " · ".join(f"{_word(key)}: {_value(value)}" for key, value in details.items() if _is_said(value))
+
+
+def _is_said(value: object) -> bool:
+    return value not in (None, [], {})
 
 
 def _value(value: object) -> str:
     if isinstance(value, Mapping):
-        return listed(f"{_word(str(key))} {_value(each)}" for key, each in value.items())
+        return listed(f"{_word(str(key))} {_value(each)}" for key, each in value.items() if _is_said(each))
     if isinstance(value, list):
         return listed(_value(each) for each in value)
-    if value is None:
-        return "–"
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     text = str(value)

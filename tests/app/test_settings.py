@@ -96,7 +96,7 @@ def test_the_log_tells_who_did_what(app: AppTest, store: Store) -> None:
     assert not at.exception
     table = at.dataframe[0].value
     assert list(table["What"]) == ["changed · settings"]
-    assert list(table["Details"]) == ["audio that is kept: from original, to none"]
+    assert list(table["Details"]) == ["audio that is kept: to none"]
 
 
 def test_without_the_right_there_is_nothing_to_set(app: AppTest, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
