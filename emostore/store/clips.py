@@ -138,7 +138,7 @@ def find_recording(store: Store, sha256: str, model: ModelRevisionKey | None = N
         duration_s=found.duration_s,
         uploaded_at=found.uploaded_at,
         media_path=found.media_path,
-        clips=tuple(StoredClip(*row) for row in rows),
+        clips=tuple(StoredClip(*row) for row in rows),  # type: ignore[arg-type]  # roles are constrained
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Select, and_, exists, literal, select
 from sqlalchemy.orm import Session
 
+from emostore.store import dump
 from emostore.store.history_query import HistoryFilter, HistoryQuery, prepare
 from emostore.store.models import (
     ActiveCalibration,
@@ -25,7 +26,7 @@ from emostore.store.reports import SCORES, named_columns
 from emostore.store.session import Store
 from emostore.store.views import ClipCursor, HistoryOptions, HistoryPage, HistoryRow
 
-__all__ = ["COUNTED", "HistoryFilter", "options", "read_cursor", "search", "write_cursor"]
+__all__ = ["COUNTED", "HistoryFilter", "options", "read_cursor", "search", "stream", "write_cursor"]
 
 COUNTED = 10_000  # clips beyond this many are not counted, only said to be more
 OFFERED = 500  # names of each kind that filters offer
@@ -60,6 +61,17 @@ def search(
         count=min(count, COUNTED),
         more=count > COUNTED,
     )
+
+
+def stream(store: Store, wanted: HistoryFilter | None = None, at_once: int = 2_000) -> Iterator[HistoryRow]:
+    """Every clip that fits, the latest first, as one moment has them, read `at_once` at a time."""
+    with dump.snapshot(store) as connection, Session(connection) as session:
+        query = prepare(session, wanted or HistoryFilter())
+        cursor: ClipCursor | None = None
+        while found := session.execute(_page(query, at_once, cursor, None)).all():
+            rows = [HistoryRow(**named_columns(row)) for row in found]
+            yield from rows
+            cursor = ClipCursor(rows[-1].happened_at, rows[-1].clip_id)
 
 
 def options(store: Store) -> HistoryOptions:

@@ -217,7 +217,7 @@ class StoredClip:
 
     clip_id: int
     channel: int
-    role: str
+    role: Role
     agent: str | None
     session_id: int
     session_name: str

@@ -1,8 +1,8 @@
-"""What a rule would find among the clips of some time, without storing anything."""
+"""Which clips a rule would find something in, by SQL as far as it goes; what a rule is, others know."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -10,22 +10,57 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Select, case, func, select
+from sqlalchemy.orm import Session
 
 from emostore.emotions import EMOTIONS, EmotionScores
-from emostore.store import rollup_reading
+from emostore.store import bulk, rollup_reading
 from emostore.store.days import days_between
-from emostore.store.models import ROLES, Analysis, Clip, Score
+from emostore.store.models import ROLES, ActiveCalibration, Analysis, Clip, ModelRevision, Score
+from emostore.store.report_models import Alert, AlertRule
 from emostore.store.report_views import ModelInUse
 from emostore.store.rollup_reading import Model
 from emostore.store.session import Store
 
-_NEAR = 1e-9  # farther from a threshold than this, binary arithmetic cannot be on the wrong side of it
+_NEAR = 1e-9  # farther from a limit than this, binary arithmetic cannot be on the wrong side of it
 _AT_ONCE = 500  # analyses with their windows
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """Which clips a rule is asked about: those of a model, of some days and roles, with enough speech.
+
+    Without a model that of the newest analysis counts; no roles means all; days are whole ones in `time_zone`.
+    """
+
+    model: Model | None = None
+    from_date: date | None = None
+    to_date: date | None = None
+    time_zone: str = "UTC"
+    roles: tuple[str, ...] = ()
+    min_speech_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A sum of scores and what it must be: `operator` is >, >=, < or <=."""
+
+    emotions: tuple[str, ...]
+    operator: str
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many clips are certainly beyond a limit, how many are too near to it to tell, and how many were asked."""
+
+    beyond: int
+    near: int
+    asked: int
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
-    """An analysis that a rule may be asked about; windows (logits, shape (windows, 9)) are None if not wanted."""
+    """An analysis that a rule may find something in; windows are logits, shape (windows, 9), None if not asked for."""
 
     analysis_id: int
     clip_id: int
@@ -33,112 +68,124 @@ class Candidate:
     speech_s: float | None
     scores: EmotionScores
     windows: NDArray[np.float32] | None
-    window_hop_s: float | None
-    window_length_s: float | None
+    hop_s: float | None
+    length_s: float | None
+    classes: tuple[str, ...]  # emotions that the model can produce
 
 
-def count_sums(
-    store: Store,
-    emotions: Collection[str],
-    operator: str,
-    threshold: float,
-    *,
-    model: Model | None = None,
-    from_date: date | None = None,
-    to_date: date | None = None,
-    time_zone: str = "UTC",
-    roles: Collection[str] = (),
-    min_speech_s: float = 0.0,
-) -> tuple[int, int]:
-    """How many clips of these days a rule on a sum of scores finds, and how many of them it was asked about.
-
-    No roles means all. Sums as near to the threshold as binary arithmetic can err are not counted as over
-    or under: `candidates` with `near` gives these few clips to decide on exactly.
-    """
+def count(store: Store, scope: Scope, limit: Limit) -> Counted:
+    """How many clips have a sum of scores beyond a limit; the few near it are decided on by who adds exactly."""
     with store.reading() as session:
-        used = rollup_reading.model_in_use(session, model)
+        used = rollup_reading.model_in_use(session, scope.model)
         if used is None:
-            return 0, 0
-        column = _sum(emotions)
-        beyond = column > threshold + _NEAR if operator in (">", ">=") else column < threshold - _NEAR
-        conditions = _conditions(used, from_date, to_date, time_zone)
-        statement = select(func.sum(case((beyond, 1), else_=0)), func.count()).select_from(Score)
-        if (roles and set(roles) != set(ROLES)) or min_speech_s > 0:
+            return Counted(0, 0, 0)
+        beyond, near = (func.sum(case((condition, 1), else_=0)) for condition in _beyond(limit))
+        statement = select(beyond, near, func.count()).select_from(Score)
+        conditions = _of_scores(used, scope)
+        if of_clip := _of_clip(scope):
             statement = statement.join(Clip, Clip.id == Score.clip_id)
-            conditions += _of_clip(roles, min_speech_s)
-        found, total = session.execute(statement.where(*conditions)).one()
-    return int(found or 0), int(total)
+            conditions += of_clip
+        found = session.execute(statement.where(*conditions)).one()
+    return Counted(*(int(value or 0) for value in found))
 
 
 def candidates(
-    store: Store,
-    *,
-    model: Model | None = None,
-    from_date: date | None = None,
-    to_date: date | None = None,
-    time_zone: str = "UTC",
-    roles: Collection[str] = (),
-    min_speech_s: float = 0.0,
-    near: tuple[Collection[str], float] | None = None,
-    with_windows: bool = False,
+    store: Store, scope: Scope, limit: Limit | None = None, *, only_near: bool = False, with_windows: bool = False
 ) -> Iterator[Candidate]:
-    """The analyses of these days, for rules that SQL cannot decide; read page by page, the latest first.
+    """The analyses of a scope, read some at a time.
 
-    `near` keeps only those whose sum of some emotions is as near to a threshold as binary arithmetic can err.
+    With a `limit` only those beyond it or near it (`only_near`: these alone); `with_windows` those that have windows.
     """
     with store.reading() as session:
-        used = rollup_reading.model_in_use(session, model)
+        used = rollup_reading.model_in_use(session, scope.model)
         if used is None:
             return
-        statement = _candidates(used, with_windows).where(
-            *_conditions(used, from_date, to_date, time_zone), *_of_clip(roles, min_speech_s)
-        )
-        if near is not None:
-            column = _sum(near[0])
-            statement = statement.where(column.between(near[1] - _NEAR, near[1] + _NEAR))
-        if with_windows:
-            statement = statement.where(Analysis.window_count.is_not(None))
+        statement = _statement(used, scope, with_windows)
+        if limit is not None:
+            beyond, near = _beyond(limit)
+            statement = statement.where(near if only_near else beyond | near)
         for row in session.execute(statement.execution_options(yield_per=_AT_ONCE)):
-            analysis_id, clip_id, role, speech_s, hop_s, length_s, *rest = row
-            windows = rest.pop() if with_windows else None
-            yield Candidate(
-                analysis_id,
-                clip_id,
-                role,
-                speech_s,
-                EmotionScores(tuple(rest)),
-                None if windows is None else windows.astype(np.float32),
-                hop_s,
-                length_s,
-            )
+            yield _candidate(row, used.classes, with_windows)
 
 
-def _candidates(used: ModelInUse, with_windows: bool) -> Select[*tuple[Any, ...]]:
-    return (
-        select(
-            *(Analysis.id, Clip.id, Clip.role, Clip.speech_s, Analysis.window_hop_s, Analysis.window_length_s),
-            *(getattr(Score, name) for name in EMOTIONS),
-            *((Analysis.window_logits,) if with_windows else ()),
+def of_clips(session: Session, clip_ids: Collection[int]) -> list[Candidate]:
+    """Every analysis of some clips, with its windows and the scores that count now."""
+    calibrated = (Score.analysis_id == Analysis.id) & (Score.calibration_id == ActiveCalibration.calibration_id)
+    statement = (
+        select(ModelRevision.classes, *_columns(with_windows=True))
+        .select_from(Clip)
+        .join(Analysis, Analysis.clip_id == Clip.id)
+        .join(ModelRevision, ModelRevision.id == Analysis.model_revision_id)
+        .join(ActiveCalibration, ActiveCalibration.model_revision_id == ModelRevision.id)
+        .join(Score, calibrated)
+    )
+    found: list[Candidate] = []
+    keys = [(key,) for key in sorted({*clip_ids})]
+    for condition, parameters in bulk.matching(session, [bulk.table(Clip).c.id], keys):
+        rows = session.execute(statement.where(condition), parameters)
+        found += [_candidate(values, tuple(classes), True) for classes, *values in rows]
+    return found
+
+
+def alerted(store: Store, rule: str, scope: Scope) -> Iterator[int]:
+    """The analyses by a model, of clips from some days on, with an open alert of a rule, any version."""
+    with store.reading() as session:
+        used = rollup_reading.model_in_use(session, scope.model)
+        if used is None:
+            return
+        versions = select(AlertRule.id).where(AlertRule.name == rule)
+        statement = (
+            select(Alert.analysis_id)
+            .join(Analysis, Analysis.id == Alert.analysis_id)
+            .where(Alert.rule_id.in_(versions), Alert.state == "open", Analysis.model_revision_id == used.model_id)
+            .where(*days_between(Alert.happened_at, scope.from_date, scope.to_date, scope.time_zone))
         )
+        yield from session.scalars(statement.distinct().execution_options(yield_per=_AT_ONCE))
+
+
+def _candidate(row: Sequence[Any], classes: tuple[str, ...], with_windows: bool) -> Candidate:
+    analysis_id, clip_id, role, speech_s, hop_s, length_s, *rest = row
+    windows = rest.pop() if with_windows else None
+    logits = None if windows is None else windows.astype(np.float32)
+    return Candidate(analysis_id, clip_id, role, speech_s, EmotionScores(tuple(rest)), logits, hop_s, length_s, classes)
+
+
+def _statement(used: ModelInUse, scope: Scope, with_windows: bool) -> Select[*tuple[Any, ...]]:
+    statement = (
+        select(*_columns(with_windows))
         .select_from(Score)
         .join(Analysis, Analysis.id == Score.analysis_id)
         .join(Clip, Clip.id == Score.clip_id)
+        .where(*_of_scores(used, scope), *_of_clip(scope))
     )
+    return statement.where(Analysis.window_count.is_not(None)) if with_windows else statement
 
 
-def _conditions(used: ModelInUse, first: date | None, last: date | None, time_zone: str) -> list[ColumnElement[bool]]:
-    # All nine, because the index leads from the dominant emotion to the time.
-    bounded = [Score.dominant.in_(EMOTIONS)] if first is not None or last is not None else []
-    days = days_between(Score.happened_at, first, last, time_zone)
-    return [Score.calibration_id == used.calibration_id, *bounded, *days]
+def _columns(with_windows: bool) -> list[Any]:
+    about = [Analysis.id, Clip.id, Clip.role, Clip.speech_s, Analysis.window_hop_s, Analysis.window_length_s]
+    scores = [getattr(Score, name) for name in EMOTIONS]
+    return [*about, *scores, *([Analysis.window_logits] if with_windows else [])]
 
 
-def _of_clip(roles: Collection[str], min_speech_s: float) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = [Clip.role.in_(sorted(roles))] if roles else []
-    # Speech of unknown length is taken for none.
-    return [*conditions, *([Clip.speech_s >= min_speech_s] if min_speech_s > 0 else [])]
+def _beyond(limit: Limit) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    first, *others = (getattr(Score, name) for name in limit.emotions)
+    total = sum(others, start=first)
+    over = limit.operator in (">", ">=")
+    beyond = total > limit.threshold + _NEAR if over else total < limit.threshold - _NEAR
+    return beyond, total.between(limit.threshold - _NEAR, limit.threshold + _NEAR)
 
 
-def _sum(emotions: Collection[str]) -> ColumnElement[float]:
-    first, *others = (getattr(Score, name) for name in emotions)
-    return sum(others, start=first)  # type: ignore[no-any-return]
+def _of_scores(used: ModelInUse, scope: Scope) -> list[ColumnElement[bool]]:
+    days = days_between(Score.happened_at, scope.from_date, scope.to_date, scope.time_zone)
+    # All nine, because the index leads over the dominant emotion to the time.
+    every = [Score.dominant.in_(EMOTIONS)] if days else []
+    return [Score.calibration_id == used.calibration_id, *every, *days]
+
+
+def _of_clip(scope: Scope) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if scope.roles and set(scope.roles) != set(ROLES):
+        conditions.append(Clip.role.in_(sorted(scope.roles)))
+    if scope.min_speech_s > 0:  # speech of unknown length is taken for none
+        conditions.append(Clip.speech_s >= scope.min_speech_s)
+    return conditions
