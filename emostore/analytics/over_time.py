@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +12,7 @@ from scipy.special import stdtrit
 from emostore.analytics.quality import BALANCED, ScoringProfile
 from emostore.analytics.ranking import CONFIDENCE
 from emostore.analytics.shrinkage import clustered, moderated, shrunken
+from emostore.emotions import EMOTIONS
 
 FloatArray = NDArray[np.float64]
 LEAST_SESSIONS = 5  # of one side of a change; fewer are no before and no after
@@ -51,17 +53,35 @@ def qualities(
     Sessions vary, so the interval comes from them. A time with few of them borrows how much they vary from the others
     (`shrinkage.moderated`); the means themselves are left where they are.
     """
-    counts = np.asarray(sessions, np.float64)
-    if not len(counts):
-        return ()
-    means, variances, effective = clustered(counts, sums, products, profile.part_coefficients())
-    found = moderated(variances, effective)
-    if found is None:
-        return tuple(Estimate(value, None, None) for value in means.tolist())
-    half = stdtrit(np.maximum(found.df, 1.0), (1 + CONFIDENCE) / 2) * np.sqrt(found.variances)
-    low, high = _limits(profile)
-    ends = np.clip([means - half, means + half], low, high)
-    return tuple(Estimate(*values) for values in zip(means.tolist(), *ends.tolist(), strict=True))
+    return _estimates(sessions, sums, products, profile.part_coefficients(), _limits(profile))
+
+
+def score_means(groups: ArrayLike, sessions: ArrayLike, scores: ArrayLike) -> dict[int, dict[str, Estimate]]:
+    """The means of the nine scores in each group of clips (a day, a week, all), with intervals as in `qualities`.
+
+    `groups` (n,) and `sessions` (n,) number those of each clip, `scores` has shape (n, 9); every clip counts the same.
+    """
+    numbers, values = np.asarray(groups, np.int64), np.asarray(scores, np.float64)
+    if not len(numbers):
+        return {}
+    keys, cluster = np.unique(np.stack([numbers, np.asarray(sessions, np.int64)], 1), axis=0, return_inverse=True)
+    clips_of: FloatArray = np.bincount(cluster).astype(np.float64)
+    sums_of = np.stack([np.bincount(cluster, column) for column in values.T], 1)  # (clusters, 9)
+    names, starts = np.unique(keys[:, 0], return_index=True)
+
+    def total(each: NDArray[Any]) -> FloatArray:
+        return np.asarray(np.add.reduceat(each, starts, axis=0), np.float64)
+
+    count, clips, squared = total(np.ones(len(keys))), total(clips_of), total(clips_of**2)
+    found: dict[int, dict[str, Estimate]] = {int(name): {} for name in names}
+    for number, emotion in enumerate(EMOTIONS):
+        mine = sums_of[:, number]
+        crossed = total(clips_of * mine)
+        products = np.stack([squared, crossed, crossed, total(mine**2)], 1).reshape(-1, 2, 2)
+        estimates = _estimates(count, np.stack([clips, total(mine)], 1), products, np.array([0.0, 1.0]), (0.0, 1.0))
+        for name, estimate in zip(names.tolist(), estimates, strict=True):
+            found[name][emotion] = estimate
+    return found
 
 
 def changes(
@@ -101,6 +121,21 @@ def changes(
             *(each[order].tolist() for each in (rows, first, last, found.estimates, low, high)), strict=True
         )
     )
+
+
+def _estimates(
+    sessions: ArrayLike, sums: ArrayLike, products: ArrayLike, weights: FloatArray, limits: tuple[float, float]
+) -> tuple[Estimate, ...]:
+    counts = np.asarray(sessions, np.float64)
+    if not len(counts):
+        return ()
+    means, variances, effective = clustered(counts, sums, products, weights)
+    found = moderated(variances, effective)
+    if found is None:
+        return tuple(Estimate(value, None, None) for value in means.tolist())
+    half = stdtrit(np.maximum(found.df, 1.0), (1 + CONFIDENCE) / 2) * np.sqrt(found.variances)
+    ends = np.clip([means - half, means + half], *limits)
+    return tuple(Estimate(*values) for values in zip(means.tolist(), *ends.tolist(), strict=True))
 
 
 def _limits(profile: ScoringProfile) -> tuple[float, float]:

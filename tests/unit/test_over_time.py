@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from emostore.analytics.over_time import LEAST_SESSIONS, changes, qualities
+from emostore.analytics.over_time import LEAST_SESSIONS, changes, qualities, score_means
 from emostore.analytics.quality import BALANCED, PUBLISHED, service_quality_score
 from emostore.emotions import EMOTIONS
 
@@ -111,3 +111,24 @@ def test_few_sessions_are_no_before() -> None:
     before = side(clips, rng.uniform(0.1, 0.2, (1, few)), clips * 0.2, clips * 0.3)
     now = simulated(rng, np.array([0.9]), 30)
     assert changes(before, now) == ()
+
+
+def test_score_means_by_group_are_those_of_its_clips_and_intervals_hold_the_truth() -> None:
+    rng = np.random.default_rng(13)
+    groups, each = 400, 24
+    group = np.repeat(np.arange(groups), each)
+    session = group * 100 + np.tile(np.arange(each) // 2, groups)  # two clips a session
+    mood = rng.dirichlet(np.full(9, 2.0), groups * each // 2)
+    scores = 0.5 * np.repeat(mood, 2, axis=0) + 0.5 * rng.dirichlet(np.full(9, 2.0), groups * each)
+    found = score_means(group, session, scores)
+    assert list(found[7]) == list(EMOTIONS)
+    assert [estimate.value for estimate in found[7].values()] == pytest.approx(scores[group == 7].mean(axis=0).tolist())
+    truth = 1 / 9
+    inside = [one.low <= truth <= one.high for of in found.values() for one in of.values() if one.low and one.high]
+    assert 0.93 <= np.mean(inside) <= 0.97
+
+
+def test_one_clip_has_means_and_no_interval() -> None:
+    (found,) = score_means([3], [1], np.full((1, 9), 1 / 9)).values()
+    assert {(one.value, one.low, one.high) for one in found.values()} == {(1 / 9, None, None)}
+    assert score_means([], [], np.zeros((0, 9))) == {}
