@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,7 @@ LICENCE = "Apache-2.0"  # of the weights; the recordings they were trained on ar
 REACH = np.float32(
     3.0
 )  # standard deviations; a feature further out counts as this far (another microphone, not more anger)
+_PAUSE_WINDOWS = 30  # pooled between two pauses: half a minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +83,27 @@ class BaselineRecognizer:
 
     def recognize(self, waveforms: Sequence[FloatArray]) -> list[Recognition | EmostoreError]:
         """See `Recognizer.recognize`."""
-        return [self._answer(waveform) for waveform in waveforms]
+        return self.recognize_pausing(waveforms, lambda: None)
 
-    def _answer(self, waveform: FloatArray) -> Recognition | EmostoreError:
+    def recognize_pausing(
+        self, waveforms: Sequence[FloatArray], pause: Callable[[], None]
+    ) -> list[Recognition | EmostoreError]:
+        """See `queue.PausingRecognizer`: it pauses after every half minute of sound."""
+        return [self._answer(waveform, pause) for waveform in waveforms]
+
+    def _answer(self, waveform: FloatArray, pause: Callable[[], None]) -> Recognition | EmostoreError:
         try:
             check_waveform(waveform)
         except EmostoreError as error:
             return error
-        rows = frames(waveform)
+        rows = frames(waveform, pause)
         parts = [rows.cut(start, end) for start, end in window_bounds(waveform.size)]
-        over_time = np.stack([self._weights.embed(pool(part)) for part in parts])
+        pooled = []
+        for number, part in enumerate(parts):
+            pooled.append(self._weights.embed(pool(part)))
+            if number % _PAUSE_WINDOWS == _PAUSE_WINDOWS - 1:
+                pause()
+        over_time = np.stack(pooled)
         if len(parts) == 1:
             embedding = over_time[0]
         elif waveform.size <= CHUNK_S * SAMPLE_RATE:

@@ -7,6 +7,7 @@ not to the clip, except for the rows themselves (about 13 kB a second).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -59,8 +60,11 @@ def frame_count(samples: int) -> int:
     return 1 + max(0, samples // 2 - FRAME) // HOP
 
 
-def frames(waveform: FloatArray) -> Frames:
-    """Describe a waveform (float32, mono, 16 kHz, shape (samples,), at least `MIN_SAMPLES`)."""
+def frames(waveform: FloatArray, pause: Callable[[], None] = lambda: None) -> Frames:
+    """Describe a waveform (float32, mono, 16 kHz, shape (samples,), at least `MIN_SAMPLES`).
+
+    `pause` is called after every block of `BLOCK_FRAMES`.
+    """
     if waveform.size < MIN_SAMPLES:
         raise ValueError(f"a waveform needs at least {MIN_SAMPLES} samples, got {waveform.size}")
     peak = max(float(waveform.max()), -float(waveform.min()))  # without a second array of that size
@@ -75,6 +79,7 @@ def frames(waveform: FloatArray) -> Frames:
         middle = (PITCH_FRAME - FRAME) // 2
         bands[first:last] = _bands(cut[:, middle : middle + FRAME])
         f0[first:last], voicing[first:last] = _pitch_candidates(cut)
+        pause()
     return Frames(bands, *_track(f0, voicing))
 
 

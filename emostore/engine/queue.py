@@ -43,8 +43,9 @@ class PausingRecognizer(Recognizer, Protocol):
     ) -> list[Recognition | EmostoreError]:
         """`recognize`, with a call of `pause` between two passes, in the same thread and holding no lock.
 
-        `pause` may ask the recogniser something else in between. It may also raise, which ends the work: what
-        it raises is not an `Exception` and is to be let through.
+        A pass is about `CHUNK_S` of audio or more; with shorter ones, a recording of hours would hardly get on
+        while people keep coming. `pause` may ask the recogniser something else in between. It may also raise,
+        which ends the work: what it raises is not an `Exception` and is to be let through.
         """
         ...
 

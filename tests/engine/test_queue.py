@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from emostore.emotions import EMOTIONS
 from emostore.engine.baseline import BaselineRecognizer
-from emostore.engine.queue import BatchingQueue, shared
+from emostore.engine.queue import BatchingQueue, PausingRecognizer, shared
 from emostore.engine.recognizer import SAMPLE_RATE, FloatArray, ModelInfo, Recognition, Windows
 from emostore.engine.waiting import LONG_S, PATIENCE, Answer, Bounds, WaitingRoom
 from emostore.errors import AudioError, EmostoreError, ModelBusyError, UnansweredError
@@ -318,6 +318,24 @@ def test_a_recording_that_is_cancelled_while_the_model_is_at_it_is_given_up_at_t
         answers[0].result(DEADLINE_S)
     assert (model.passes, model.asked) == ([1, 1], [])
     assert number_of(queue.recognize([clip(2)])[0]) == 2
+
+
+def test_the_bundled_model_pauses_and_says_the_same() -> None:
+    model, pauses = BaselineRecognizer.load(), []
+    noise = np.random.default_rng(0).normal(0, 0.1, 70 * SAMPLE_RATE).astype(np.float32)
+    assert isinstance(model, PausingRecognizer)
+    (paused,) = model.recognize_pausing([noise], lambda: pauses.append(model.recognize([noise[:SAMPLE_RATE]])))
+    (straight,) = model.recognize([noise])
+    assert isinstance(paused, Recognition)
+    assert isinstance(straight, Recognition)
+    np.testing.assert_array_equal(paused.windows.logits, straight.windows.logits)
+    assert len(pauses) == 5  # three blocks of half a minute, then two while their windows are pooled
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        model.recognize_pausing([noise], stop)
 
 
 # Cancelling
