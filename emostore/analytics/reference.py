@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from emostore.analytics.insight_rules import Scenario
 from emostore.emotions import EMOTIONS
 from emostore.i18n import N_
 
@@ -21,3 +22,7 @@ CASES: Mapping[str, Mapping[str, float]] = MappingProxyType(
         N_("Teaching voice"): MappingProxyType(dict(zip(EMOTIONS, _TEACHING, strict=True))),
     }
 )
+
+SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
+    {"Business talk": "business", "Customer complaint": "customer_service", "Teaching voice": "teaching"}
+)  # what each case is a case of

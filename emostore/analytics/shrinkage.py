@@ -123,7 +123,7 @@ def shrunken(
         found = _posterior(y[rows], v[rows], nu[rows], np.unique(team[rows], return_counts=True)[1])
         estimates[rows], spread[rows], pull[rows], rests[rows] = found
     with np.errstate(divide="ignore", invalid="ignore"):
-        raised = nu * np.where(rests > 0, np.minimum(spread / rests, _MANY), _MANY) ** 2
+        raised = nu * np.where(rests > 0, np.clip(spread / rests, 1, _MANY), _MANY) ** 2
     half = stdtrit(np.minimum(raised, _MANY), (1 + confidence) / 2) * np.sqrt(spread)
     return Shrunken(estimates, half, pull)
 

@@ -48,11 +48,8 @@ def percent(value: Decimal | float, limit: float) -> str:
     Without them, 60.02 % would read as "60.0 % is over 60 %".
     """
     exact, bound = (Decimal(str(number)) * 100 for number in (value, limit))
-    for decimals in range(1, _MOST_DECIMALS):
-        shown = f"{exact:.{decimals}f}"
-        if exact == bound or Decimal(shown) != bound:
-            break
-    return shown
+    tries = (f"{exact:.{decimals}f}" for decimals in range(1, _MOST_DECIMALS))
+    return next((shown for shown in tries if exact == bound or Decimal(shown) != bound), f"{exact:f}")
 
 
 def limit_percent(limit: float) -> str:

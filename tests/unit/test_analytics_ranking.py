@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.integrate import quad
@@ -244,6 +244,7 @@ def test_means_without_variance_stay_where_they_are() -> None:
 
 
 @settings(deadline=None)
+@example([(10.0, 0.0, 0)] * 3 + [(11.0, 5e-324, 0)])
 @given(st.lists(st.tuples(st.floats(10, 100), st.floats(0, 400), st.integers(0, 4)), min_size=1, max_size=40))
 def test_estimates_lie_between_the_means_of_their_team(agents: list[tuple[float, float, int]]) -> None:
     y, v, team = (np.array(column) for column in zip(*agents, strict=True))
