@@ -8,7 +8,11 @@ from typing import Literal
 from emostore.config import settings
 from emostore.errors import AccessError
 
-Action = Literal["read", "analyse", "edit", "delete", "administer"]
+Action = Literal["read", "analyse", "edit", "delete", "administer", "rank_agents"]
+
+# Inferring the emotions of employees at work is prohibited in the EU but for medical and safety reasons (AI Act,
+# Article 5(1)(f)), so agents are ranked by their customers' voices, never by their own.
+_NOBODY_MAY: frozenset[Action] = frozenset({"rank_agents"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,7 @@ def current_user() -> User:
 
 def can(action: Action, subject: object = None) -> bool:
     """Whether the current user may do `action` to `subject` (a stored object; None is all of them)."""
-    return True  # the one local user has every right
+    return action not in _NOBODY_MAY  # the one local user has every other right
 
 
 def require(action: Action, subject: object = None) -> None:

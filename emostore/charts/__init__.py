@@ -2,7 +2,7 @@
 
 from emostore.charts.bar import bar_chart
 from emostore.charts.export import Format, save
-from emostore.charts.interval import Interval, interval_chart
+from emostore.charts.interval import Interval, axis_around, interval_chart
 from emostore.charts.matrix import matrix_chart
 from emostore.charts.radar import MAX_SAMPLES, radar_chart
 from emostore.charts.series import LinePoint, MixPoint, day_label, line_chart, mix_chart, say_value
@@ -17,6 +17,7 @@ __all__ = [
     "MixPoint",
     "Theme",
     "alt_text",
+    "axis_around",
     "bar_chart",
     "day_label",
     "interval_chart",

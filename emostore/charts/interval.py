@@ -43,7 +43,7 @@ def interval_chart(
     theme: Theme = "light",
     domain: tuple[float, float] | None = None,
     reference: float | None = None,
-    axis_format: str = "~g",
+    axis_format: str = "~r",
 ) -> alt.LayerChart:
     """A point and a bar for each row, in the order given, from top to bottom.
 
@@ -88,12 +88,16 @@ def interval_chart(
     return styled
 
 
-def _domain(rows: Sequence[Interval], reference: float | None) -> tuple[float, float]:
-    found = [value for row in rows for value in (row.value, row.low, row.high) if value is not None]
-    found += [reference] if reference is not None else []
-    low, high = min(found), max(found)
+def axis_around(values: Sequence[float]) -> tuple[float, float]:
+    """The ends of an axis that holds these values, of which there is at least one, with a margin."""
+    low, high = min(values), max(values)
     margin = (high - low) * _MARGIN or 1.0
     return low - margin, high + margin
+
+
+def _domain(rows: Sequence[Interval], reference: float | None) -> tuple[float, float]:
+    found = [value for row in rows for value in (row.value, row.low, row.high) if value is not None]
+    return axis_around([*found, *([reference] if reference is not None else [])])
 
 
 def _row(row: Interval) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def differences(samples: Named) -> None:
             images.downloads(build, f"{_FILE}-difference", "difference")
     with numbers_beside:
         st.dataframe(
-            _difference_rows(found, samples[first], samples[second]),
+            _difference_rows(found),
             hide_index=True,
             height=_ROW_PX * (len(BY_NAME) + 1) + 3,
             key="difference_table",
@@ -114,11 +114,15 @@ def distances(samples: Named) -> None:
     st.subheader(_("Distances"), anchor=False)
     targets = comparing.targets(open_store())
     found = comparing.distances(list(samples.values()), targets)
-    if len(samples) > 1:
-        _matrix(list(samples), list(samples), found.between, "between", _("Distances between the samples"))
-    st.markdown(_("**To target profiles**"))
-    shown = _target_names(targets, samples)
-    _matrix(list(samples), shown, found.to_targets, "targets", _("Distances from the samples to target profiles"))
+    between, to_targets = st.columns(2, gap="large") if len(samples) > 1 else (None, st.container())
+    if between is not None:
+        with between:
+            st.markdown("**" + _("Between the samples") + "**")
+            _matrix(list(samples), list(samples), found.between, "between", _("Distances between the samples"))
+    with to_targets:
+        st.markdown("**" + _("To target profiles") + "**")
+        shown = _target_names(targets, samples)
+        _matrix(list(samples), shown, found.to_targets, "targets", _("Distances from the samples to target profiles"))
 
 
 def method() -> None:
@@ -218,15 +222,13 @@ def _difference_chart(found: Difference, first: str, second: str, mode: charts.T
         for name, value in found.values.items()
     ]
     description = _("Nine differences, {first} minus {second}, with their intervals", first=first, second=second)
-    return charts.interval_chart(rows, description=description, theme=mode, reference=0.0, axis_format="+~g")
+    return charts.interval_chart(rows, description=description, theme=mode, reference=0.0, axis_format="+~r")
 
 
-def _difference_rows(found: Difference, first: Sample, second: Sample) -> list[dict[str, object]]:
+def _difference_rows(found: Difference) -> list[dict[str, object]]:
     return [
         {
             _("Emotion"): emotion(name),
-            _("This"): f"{first.mean.scores[name]:.3f}" if first.mean else "–",
-            _("That"): f"{second.mean.scores[name]:.3f}" if second.mean else "–",
             _("Difference"): f"{value:+.3f}",
             _("95 % interval"): _interval(found, name),
             _("More than chance"): _verdict(found, name),

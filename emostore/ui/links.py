@@ -7,8 +7,11 @@ import streamlit as st
 from emostore.ui.text import _
 
 HOME_PAGE = "pages/home.py"
+ALERTS_PAGE = "pages/alerts.py"
 CLIP_PAGE = "pages/clip.py"
+COMPARE_PAGE = "pages/compare.py"
 HISTORY_PAGE = "pages/history.py"
+LEADERBOARD_PAGE = "pages/leaderboard.py"
 SETTINGS_PAGE = "pages/settings.py"
 UPLOAD_PAGE = "pages/upload.py"
 

@@ -97,6 +97,24 @@ def _navigation() -> Page:
                 help=_("One voice: its scores, its sound and what is known about it."),
             ),
             st.Page(
+                links.COMPARE_PAGE,
+                title=_("Compare"),
+                icon=":material/compare:",
+                help=_("Agents, sessions or clips over each other, and what really differs."),
+            ),
+            st.Page(
+                links.LEADERBOARD_PAGE,
+                title=_("Leaderboard"),
+                icon=":material/leaderboard:",
+                help=_("Agents ranked by how their customers sound, and how sure that is."),
+            ),
+            st.Page(
+                links.ALERTS_PAGE,
+                title=_("Alerts"),
+                icon=":material/notifications:",
+                help=_("Calls that need a person: what was found, by which rule, and what became of it."),
+            ),
+            st.Page(
                 links.SETTINGS_PAGE,
                 title=_("Settings"),
                 icon=":material/settings:",
