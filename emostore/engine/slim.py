@@ -35,7 +35,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 
 from emostore.engine import weights
-from emostore.engine.architecture import shapes
+from emostore.engine.architecture import AUDIO, shapes
 from emostore.engine.checkpoint import Checkpoint, load_weights
 from emostore.errors import ModelError
 
@@ -48,6 +48,7 @@ SPARE_BYTES = 100 * 1024**2  # left free for the database, which shares the disk
 PART = ".part"
 LOCK_WAIT_S = 120.0  # for another process that converts; after that this one goes on without the cache
 
+EXACT = ("proj.", f"{AUDIO}local_encoder.conv_layers.0.")  # what the network computes in float32 at any rate
 Kept = Literal["float32", "bfloat16"]
 Layout = Mapping[str, tuple[tuple[int, ...], Kept]]  # name → shape and type
 _BYTES: Mapping[Kept, int] = {"float32": 4, "bfloat16": 2}
@@ -70,8 +71,8 @@ class SlimRecord(BaseModel):
 def load(checkpoint: Checkpoint, cache_dir: Path | None = None, keep: Kept = "float32") -> dict[str, Tensor]:
     """The tensors that inference needs, by FunASR's names without prefixes, in the shapes of the network.
 
-    With `keep` bfloat16, matrices and kernels are rounded to it, except the head's; everything else is
-    float32. With a `cache_dir` they are mapped from `<cache_dir>/models`, privately: what is written to
+    With `keep` bfloat16, matrices and kernels are rounded to it, except the head's and that of the first
+    convolution; everything else is float32. With a `cache_dir` they are mapped from `<cache_dir>/models`, privately: what is written to
     them reaches no file. Raises `ModelError` where `model.pt` is not what `config.yaml` and `tokens.txt`
     ask for, or not plain tensors.
     """
@@ -93,8 +94,8 @@ def layout_of(checkpoint: Checkpoint, keep: Kept = "float32") -> Layout:
 
 
 def _kept(name: str, shape: tuple[int, ...], keep: Kept) -> Kept:
-    is_matrix = len(shape) > 1 and name.endswith(".weight") and not name.startswith("proj.")
-    return keep if is_matrix else "float32"
+    is_matrix = len(shape) > 1 and name.endswith(".weight")
+    return keep if is_matrix and not name.startswith(EXACT) else "float32"
 
 
 def _convert(checkpoint: Checkpoint, layout: Layout) -> dict[str, Tensor]:
