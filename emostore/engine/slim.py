@@ -72,9 +72,10 @@ def load(checkpoint: Checkpoint, cache_dir: Path | None = None, keep: Kept = "fl
     """The tensors that inference needs, by FunASR's names without prefixes, in the shapes of the network.
 
     With `keep` bfloat16, matrices and kernels are rounded to it, except the head's and that of the first
-    convolution; everything else is float32. With a `cache_dir` they are mapped from `<cache_dir>/models`, privately: what is written to
-    them reaches no file. Raises `ModelError` where `model.pt` is not what `config.yaml` and `tokens.txt`
-    ask for, or not plain tensors.
+    convolution; everything else is float32. With a `cache_dir` they are mapped from `<cache_dir>/models`,
+    privately: what is written to them reaches no file. Call it before anything imports torch, and the
+    check of the file costs no time. Raises `ModelError` where `model.pt` is not what `config.yaml` and
+    `tokens.txt` ask for, or not plain tensors.
     """
     layout = layout_of(checkpoint, keep)
     if cache_dir is None:
