@@ -1,6 +1,6 @@
 """A checkpoint's weights as inference needs them: converted once, then memory-mapped.
 
-`model.pt` holds three times what inference reads. `load` keeps what it needs in a safetensors file in
+`model.pt` holds three times what inference reads. `Loading` keeps what it needs in a safetensors file in
 `<cache>/models`, with a record beside it: which state of which `model.pt` it was made of (SHA-256) and
 what its own bytes are (SHA-256). What a start does:
 
@@ -25,7 +25,7 @@ import math
 import os
 import shutil
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -69,24 +69,45 @@ class SlimRecord(BaseModel):
 
 
 def load(checkpoint: Checkpoint, cache_dir: Path | None = None, keep: Kept = "float32") -> dict[str, Tensor]:
-    """The tensors that inference needs, by FunASR's names without prefixes, in the shapes of the network.
+    """`begin` and `Loading.tensors` at once."""
+    return begin(checkpoint, cache_dir).tensors(keep)
 
-    With `keep` bfloat16, matrices and kernels are rounded to it, except the head's and that of the first
-    convolution; everything else is float32. With a `cache_dir` they are mapped from `<cache_dir>/models`,
-    privately: what is written to them reaches no file. Call it before anything imports torch, and the
-    check of the file costs no time. Raises `ModelError` where `model.pt` is not what `config.yaml` and
-    `tokens.txt` ask for, or not plain tensors.
+
+def begin(checkpoint: Checkpoint, cache_dir: Path | None = None) -> Loading:
+    """Begin to check what lies in `<cache_dir>/models` of this checkpoint, in another thread.
+
+    Raises `ModelError` where `config.yaml` describes a network that is not supported.
     """
-    layout = layout_of(checkpoint, keep)
-    if cache_dir is None:
-        return _convert(checkpoint, layout)
-    slot = _Slot(cache_dir.absolute() / FOLDER, checkpoint.weights, layout)
-    with ThreadPoolExecutor(1, "slim") as pool:
-        checking = pool.submit(slot.check)
-        import torch  # noqa: F401 – takes a second, in which the other thread reads
+    slots = {}
+    if cache_dir is not None:
+        folder = cache_dir.absolute() / FOLDER
+        slots = {keep: _Slot(folder, checkpoint.weights, layout_of(checkpoint, keep)) for keep in _BYTES}
+    pool = ThreadPoolExecutor(1, "slim")
+    checks = {keep: pool.submit(slot.check) for keep, slot in slots.items()}
+    pool.shutdown(wait=False)
+    return Loading(checkpoint, slots, checks)
 
-        record = checking.result()
-    return (slot.map(record) if record else None) or _build(checkpoint, slot)
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """Weights on their way: while the other thread reads, torch can be imported, which takes a second."""
+
+    checkpoint: Checkpoint
+    slots: Mapping[Kept, _Slot]
+    checks: Mapping[Kept, Future[SlimRecord | None]]
+
+    def tensors(self, keep: Kept = "float32") -> dict[str, Tensor]:
+        """The tensors that inference needs, by FunASR's names without prefixes, in the shapes of the network.
+
+        With `keep` bfloat16, matrices and kernels are rounded to it, except the head's and that of the first
+        convolution; everything else is float32. With a cache they are mapped from it, privately: what is
+        written to them reaches no file. Raises `ModelError` where `model.pt` is not what `config.yaml` and
+        `tokens.txt` ask for, or not plain tensors.
+        """
+        if keep not in self.slots:
+            return _convert(self.checkpoint, layout_of(self.checkpoint, keep))
+        slot, record = self.slots[keep], self.checks[keep].result()
+        return (slot.map(record) if record else None) or _build(self.checkpoint, slot)
 
 
 def layout_of(checkpoint: Checkpoint, keep: Kept = "float32") -> Layout:
