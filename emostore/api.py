@@ -12,17 +12,21 @@ import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import streamlit as st
 from starlette.requests import Request
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from emostore import access
 from emostore.config import settings
 from emostore.errors import AccessError, EmostoreError, StoreError
-from emostore.services import playback, preferences
+from emostore.services import exporting, history_address, playback, preferences
+from emostore.store import history
 from emostore.store.session import Store, create_store
 
 log = logging.getLogger(__name__)
@@ -55,6 +59,31 @@ def audio(request: Request) -> Response:
     return FileResponse(found.path, media_type=found.mime_type, headers=_HEADERS)
 
 
+def clips_file(request: Request) -> Response:
+    """The clips that fit the filters of the address, as a file that is made while it is sent."""
+    kind = next((each for each in exporting.FORMATS if each == request.path_params["kind"]), None)
+    if kind is None:
+        return PlainTextResponse(f"Clips are exported as {', '.join(exporting.FORMATS)}.", 404)
+    store = _store()
+    try:
+        access.require("read")
+        zone = preferences.effective(store, settings()).time_zone
+    except AccessError as error:
+        return PlainTextResponse(str(error), 403)
+    except StoreError as error:
+        return PlainTextResponse(str(error), 503)
+    today = datetime.now(UTC).astimezone(ZoneInfo(zone)).date()
+    asked = history_address.read(request.query_params, today, zone)
+    if asked.left_out or asked.inverted:  # a page says what it left out; a file could not
+        parts = ", ".join(f"{name}={value}" for name, value in asked.left_out) or "days"
+        return PlainTextResponse(f"This part of the address stands for nothing: {parts}", 422)
+    return StreamingResponse(
+        exporting.stream(history.stream(store, asked.wanted), kind, time_zone=zone),
+        media_type=exporting.MIME_TYPES[kind],
+        headers=_HEADERS | {"Content-Disposition": f'attachment; filename="{exporting.file_name(kind, today)}"'},
+    )
+
+
 @lru_cache(maxsize=1)
 def _store() -> Store:
     return create_store(settings().resolved_database_url)
@@ -62,14 +91,17 @@ def _store() -> Store:
 
 @asynccontextmanager
 async def _lifespan(_: st.App) -> AsyncIterator[None]:
-    playback.ROUTE_IS_SERVED.set()
+    served = (playback.ROUTE_IS_SERVED, exporting.ROUTE_IS_SERVED)
+    for event in served:
+        event.set()
     try:
         yield
     finally:
-        playback.ROUTE_IS_SERVED.clear()
+        for event in served:
+            event.clear()
 
 
-ROUTES = [Route(playback.ROUTE, audio)]
+ROUTES = [Route(playback.ROUTE, audio), Route(exporting.ROUTE, clips_file)]
 app = st.App(HOME, routes=ROUTES, lifespan=_lifespan)
 
 

@@ -1,16 +1,19 @@
-"""History: every clip that fits the filters, the latest first."""
+"""History: every clip that fits the filters, the latest first, and one agent beside the team."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from emostore import access
-from emostore.ui import history, shell
+from emostore.ui import agent_header, history, history_filters, shell
 from emostore.ui.text import _
 
 shell.through_home()
 access.require("read")
 st.title(_("History"), anchor=False)
-wanted = history.filters()
-if wanted is not None:
-    history.results(wanted)
+asked = history_filters.asked()
+history_filters.draw(asked)
+if not asked.inverted:
+    if asked.wanted.agent is not None:
+        agent_header.show(asked.wanted)
+    history.results(asked)

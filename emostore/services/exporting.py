@@ -10,9 +10,10 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from itertools import islice
 from operator import attrgetter
@@ -31,6 +32,8 @@ MIME_TYPES: dict[Format, str] = {
     "parquet": "application/vnd.apache.parquet",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
+ROUTE = "/export/clips.{kind}"  # where `emostore.api` sends the file while it is made
+ROUTE_IS_SERVED = threading.Event()  # set in a server that has the route; a plain `streamlit run` has not
 BATCH = 2_000  # rows that are held at once
 _BEGINS_FORMULA = tuple("=+-@＝＋－＠")  # also in full width, which some spreadsheets take for the same
 
@@ -93,6 +96,11 @@ def stream(
         yield sink.take()
     writer.close()
     yield sink.take()
+
+
+def file_name(kind: Format, day: date) -> str:
+    """What the file is called on the reader's disk."""
+    return f"clips-{day}.{kind}"
 
 
 def defused(text: str) -> str:

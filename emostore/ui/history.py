@@ -1,70 +1,49 @@
-"""The filters of the history, which live in the URL, and the page of clips that fits them."""
+"""The page of clips that fits the filters of the History page, and what is said where none does."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from emostore.emotions import EMOTIONS
-from emostore.services.descriptions import ROLES
-from emostore.store import history
+from emostore.analytics.quality import service_quality_score
+from emostore.services.history_address import Asked
+from emostore.store import history, reports
 from emostore.store.history import HistoryFilter
-from emostore.store.views import ClipCursor, HistoryOptions, HistoryRow
-from emostore.ui import links, urls
-from emostore.ui.bootstrap import in_force, open_store
+from emostore.store.views import ClipCursor, HistoryPage, HistoryRow
+from emostore.ui import exports, links
+from emostore.ui.bootstrap import open_store
+from emostore.ui.history_filters import CURSORS, first_page
 from emostore.ui.text import _, duration, emotion, role, when
 
 PAGE_ROWS = 50
 _ROW_PX = 35  # height of a table row
-_CURSORS = ("before", "after")  # where a page begins or ends; any other filter makes them void
 
 
-def filters() -> HistoryFilter | None:
-    """Draw the filters; None if they contradict each other, which is then said."""
-    known = history.options(open_store())
-    with st.container(horizontal=True, key="filters"):
-        agent = _choice("agent", _("Agent"), known.agents)
-        numbers = [str(number) for number, _name in known.sessions]
-        session = _choice("session", _("Session"), numbers, _session_name(known))
-        heard = _choice("emotion", _("Emotion"), EMOTIONS, emotion)
-        voice = _choice("role", _("Voice"), ROLES, role)
-        model = _choice("model", _("Model"), [f"{name}@{revision}" for name, revision in known.models], _model_name)
-        first = st.date_input(_("From"), value=None, key="from", bind="query-params", on_change=_first_page, width=150)
-        last = st.date_input(_("To"), value=None, key="to", bind="query-params", on_change=_first_page, width=150)
-    if first and last and first > last:
-        st.warning(_("The first day is after the last one, so no clip can fit."), icon=":material/event_busy:")
-        return None
-    name, _at, revision = (model or "").rpartition("@")
-    return HistoryFilter(
-        agent=agent,
-        session_id=int(session) if session else None,
-        from_date=first,
-        to_date=last,
-        emotion=heard,
-        role=voice,
-        model=(name, revision) if model else None,
-        time_zone=in_force().time_zone,
-    )
-
-
-def results(wanted: HistoryFilter) -> None:
-    """The page of clips that the URL asks for."""
-    before, after = (history.read_cursor(st.query_params.get(name)) for name in _CURSORS)
+def results(found: Asked) -> None:
+    """The page of clips that the URL asks for, and all that fit to take away."""
+    wanted = found.wanted
+    before, after = (history.read_cursor(st.query_params.get(name)) for name in CURSORS)
     page = history.search(open_store(), wanted, PAGE_ROWS, before=before, after=after)
     if not page.rows:
         _nothing(wanted)
         return
-    count = f"{page.count:,}+" if page.more else f"{page.count:,}"
-    st.caption(_("{count} clips", count=count))
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.caption(_counted(page), width="content")
+        exports.buttons(wanted, page)
+    demo = any(row.demo for row in page.rows)
     event = st.dataframe(
-        [_row(row) for row in page.rows],
+        [_row(row, demo) for row in page.rows],
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
         key="clips",
         height=(len(page.rows) + 1) * _ROW_PX + 3,
-        column_config={_("Confidence"): st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent")},
+        column_config={
+            _("Confidence"): st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent"),
+            _("Quality"): st.column_config.NumberColumn(format="%.1f"),
+        },
         alt=_("Clips, the latest first. Select a row to open it."),
     )
     chosen = event.selection.rows
@@ -75,31 +54,29 @@ def results(wanted: HistoryFilter) -> None:
         _turn("earlier", _("Earlier"), ":material/arrow_forward:", "before", page.next)
 
 
-def _choice(name: str, label: str, options: Sequence[str], shown: Callable[[str], str] = str) -> str | None:
-    binding = urls.bound(name, options, then=_first_page)
-    return st.selectbox(label, options, index=None, format_func=shown, placeholder=_("All"), width=180, **binding)
-
-
-def _session_name(known: HistoryOptions) -> Callable[[str], str]:
-    names = {str(number): name for number, name in known.sessions}
-    return lambda number: names.get(number, number)
-
-
-def _model_name(model: str) -> str:
-    name, _at, revision = model.rpartition("@")
-    return f"{name} · {revision[:8]}"
+def _counted(page: HistoryPage) -> str:
+    count = f"{page.count:,}+" if page.more else f"{page.count:,}"
+    return _("1 clip") if count == "1" else _("{count} clips", count=count)
 
 
 def _nothing(wanted: HistoryFilter) -> None:
-    if wanted == HistoryFilter(time_zone=wanted.time_zone):
+    """Why the list is empty, and a way out."""
+    newest = reports.latest_clips(open_store(), 1).rows
+    if not newest:
         st.info(_("Nothing has been analysed yet. Upload a recording to begin."), icon=":material/upload_file:")
         st.page_link(links.UPLOAD_PAGE, label=_("Upload a recording"), icon=":material/upload_file:")
+    elif replace(wanted, from_date=None, to_date=None) == HistoryFilter(time_zone=wanted.time_zone):
+        day = newest[0].happened_at.astimezone(ZoneInfo(wanted.time_zone)).date()
+        st.info(_("No clip is of these days. The newest is of {day}.", day=str(day)), icon=":material/event_busy:")
+        label = _("Show all days")
+        st.page_link(links.HISTORY_PAGE, label=label, icon=":material/date_range:", query_params={"days": "all"})
     else:
         st.info(_("No clip fits these filters. Take one away."), icon=":material/filter_alt_off:")
 
 
-def _row(row: HistoryRow) -> dict[str, object]:
+def _row(row: HistoryRow, demo: bool) -> dict[str, object]:
     return {
+        **({_("Demo"): _("invented") if row.demo else ""} if demo else {}),
         _("When"): when(row.happened_at),
         _("File"): row.file_name if row.channel_count == 1 else f"{row.file_name} [{row.channel + 1}]",
         _("Agent"): row.agent or "",
@@ -107,14 +84,10 @@ def _row(row: HistoryRow) -> dict[str, object]:
         _("Voice"): role(row.role),
         _("Emotion"): emotion(row.scores.dominant) if row.scores else _("no speech"),
         _("Confidence"): row.scores.confidence if row.scores else None,
+        _("Quality"): service_quality_score(row.scores) if row.scores else None,
         _("Length"): duration(row.duration_s),
         _("Model"): row.model or "",
     }
-
-
-def _first_page() -> None:
-    for name in _CURSORS:
-        st.query_params.pop(name, None)
 
 
 def _turn(key: str, label: str, icon: str, name: str, cursor: ClipCursor | None) -> None:
@@ -124,5 +97,5 @@ def _turn(key: str, label: str, icon: str, name: str, cursor: ClipCursor | None)
 
 
 def _go(name: str, cursor: str) -> None:
-    _first_page()
+    first_page()
     st.query_params[name] = cursor
