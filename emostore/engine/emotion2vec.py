@@ -1,32 +1,32 @@
-"""Emotion2Vec+ checkpoints, recognised by FunASR's own network, one waveform at a time.
+"""Emotion2Vec+ checkpoints, recognised by a forward pass of our own: in batches, over time, at any length.
 
-FunASR's `AutoModel` is passed by: it may ask the network for updates, sets torch to four threads whatever
-the machine has, unpickles the weights itself and goes on with random numbers where some are missing. Its
-network class alone gives the same scores (a test compares them).
+A clip up to `CHUNK_S` gets the scores that FunASR gives it (a test compares them). A longer one is
+normalised as a whole, as FunASR does, and read in overlapping stretches (`batching`), so that memory stays
+bounded and time grows with its length.
 """
 
 from __future__ import annotations
 
-import contextlib
-import copy
 import logging
 import math
-import sys
 import threading
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from emostore.config import Precision
 from emostore.emotions import EMOTIONS
-from emostore.engine import weights
-from emostore.engine.checkpoint import CONFIG, Checkpoint, describe, load_weights
+from emostore.engine import batching, slim
+from emostore.engine.architecture import architecture
+from emostore.engine.batching import FRAMES_PER_S, Stretch
+from emostore.engine.checkpoint import Checkpoint, describe
 from emostore.engine.checkpoint_config import FRAME_SAMPLES
 from emostore.engine.hardware import physical_cores
+from emostore.engine.precision import choose
 from emostore.engine.recognizer import (
-    CHUNK_S,
     HOP_S,
     SAMPLE_RATE,
     WINDOW_S,
@@ -34,6 +34,7 @@ from emostore.engine.recognizer import (
     ModelInfo,
     Recognition,
     Windows,
+    blocks,
     check_waveform,
     window_bounds,
 )
@@ -42,21 +43,30 @@ from emostore.errors import AudioError, EmostoreError, ModelError
 if TYPE_CHECKING:
     from torch import Tensor
 
-_HOP_SAMPLES = round(HOP_S * SAMPLE_RATE)
-_HOP_FRAMES = _HOP_SAMPLES // FRAME_SAMPLES
+    from emostore.engine.network import Network
+
+# Frames that go through the network together. More bring a processor nothing; a graphics card idles with less.
+BUDGET_FRAMES = {"cpu": 60 * FRAMES_PER_S, "cuda": 1200 * FRAMES_PER_S}
+_HOP_FRAMES = round(HOP_S * FRAMES_PER_S)
 _HOPS_PER_WINDOW = round(WINDOW_S / HOP_S)
+_NORM_EPS = 1e-5  # of the layer norm over a waveform
+
+logger = logging.getLogger(__name__)
 
 
 class Emotion2vecRecognizer:
     """A loaded checkpoint, on CUDA where there is one. Threads may share it; inside, one runs at a time.
 
     `head_weight`, float32 (9, dim), and `head_bias`, float32 (9,), turn an embedding into logits; a class
-    that the model cannot produce has weight 0 and bias −inf.
+    that the model cannot produce has weight 0 and bias −inf. `precision` names the type that the network
+    computes in.
     """
 
-    def __init__(self, checkpoint: Checkpoint, model: Any, device: str) -> None:
-        self._model, self._device = model, device
-        self._normalize = bool(checkpoint.model_conf.get("normalize"))
+    def __init__(self, checkpoint: Checkpoint, tensors: Mapping[str, Tensor], network: Network) -> None:
+        self._network = network
+        self._device = network.device
+        self._normalize = network.architecture.normalize
+        self._budget = BUDGET_FRAMES["cuda" if self._device.type == "cuda" else "cpu"]
         self._lock = threading.Lock()
         self._info = ModelInfo(
             name=checkpoint.name,
@@ -67,29 +77,41 @@ class Emotion2vecRecognizer:
         )
         rows = [checkpoint.labels.index(name) for name in checkpoint.classes]
         self._columns = [EMOTIONS.index(name) for name in checkpoint.classes]
-        self._weight: FloatArray = model.proj.weight.cpu().numpy()[rows]  # (classes, dim)
-        self._bias: FloatArray = model.proj.bias.cpu().numpy()[rows]  # (classes,)
         self.head_weight = np.zeros((len(EMOTIONS), checkpoint.dim), np.float32)
         self.head_bias = np.full(len(EMOTIONS), -np.inf, np.float32)
-        self.head_weight[self._columns], self.head_bias[self._columns] = self._weight, self._bias
+        self.head_weight[self._columns] = tensors["proj.weight"].numpy()[rows]
+        self.head_bias[self._columns] = tensors["proj.bias"].numpy()[rows]
+        self.precision = str(network.dtype).removeprefix("torch.")
 
     @classmethod
-    def load(cls, path: Path, *, threads: int | None = None, device: str | None = None) -> Emotion2vecRecognizer:
+    def load(
+        cls,
+        path: Path,
+        *,
+        threads: int | None = None,
+        device: str | None = None,
+        precision: Precision = "auto",
+        cache_dir: Path | None = None,
+    ) -> Emotion2vecRecognizer:
         """Load a FunASR checkpoint directory.
 
         `threads` are CPU threads, the physical cores by default; torch has one such number for the whole
         process, and it is set here, once, where the CPU is used. `device` is a torch device, CUDA where
-        there is one by default. Raises `ModelError` naming what is wrong with the checkpoint.
+        there is one by default. With a `cache_dir`, weights are converted once and mapped from then on
+        (`slim`). Raises `ModelError` naming what is wrong with the checkpoint.
         """
         checkpoint = describe(path)
-        tensors = load_weights(checkpoint)  # refused before FunASR, which takes seconds to import
+        network = architecture(checkpoint)  # refused before torch is imported, which takes a second
         import torch
 
-        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        model = _build(checkpoint, tensors).to(device)
-        if device == "cpu":
+        from emostore.engine.network import Network
+
+        place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        dtype = choose(precision, place)
+        tensors = slim.load(checkpoint, cache_dir, "bfloat16" if dtype == torch.bfloat16 else "float32")
+        if place.type == "cpu":
             torch.set_num_threads(threads or physical_cores())
-        return cls(checkpoint, model, device)
+        return cls(checkpoint, tensors, Network(network, tensors, place, dtype))
 
     @property
     def info(self) -> ModelInfo:
@@ -97,132 +119,171 @@ class Emotion2vecRecognizer:
         return self._info
 
     def recognize(self, waveforms: Sequence[FloatArray]) -> list[Recognition | EmostoreError]:
-        """Recognise waveforms of float32, mono, 16 kHz, shape (samples,); see `Recognizer.recognize`."""
-        return [self._recognize(waveform) for waveform in waveforms]
+        """Recognise waveforms of float32, mono, 16 kHz, shape (samples,); see `Recognizer.recognize`.
 
-    def _recognize(self, waveform: FloatArray) -> Recognition | EmostoreError:
-        try:
-            check_waveform(waveform)
-            return self._pool(waveform)
-        except EmostoreError as error:
-            return error
-
-    def _pool(self, waveform: FloatArray) -> Recognition:
-        """Mean of all frames and of each window's frames, through the head.
-
-        The head is linear, so the sums over each hop are kept as `classes` numbers, not as frames: four
-        hours of audio take a megabyte.
+        Together or one by one, they get the same. A waveform may be mapped from a file; it is read a
+        stretch at a time.
         """
-        hops = math.ceil(waveform.size / _HOP_SAMPLES)
-        total = np.zeros(self._info.dim)
-        sums = np.zeros((hops, len(self._columns)))
-        counts = np.zeros(hops)
-        for start, end in chunk_bounds(waveform.size):
-            frames = self._frames(waveform[start:end]).astype(np.float64)
-            firsts = np.arange(0, len(frames), _HOP_FRAMES)
-            pooled = np.add.reduceat(frames, firsts, axis=0)  # (hops of the chunk, dim)
-            here = start // _HOP_SAMPLES + np.arange(len(firsts))
-            total += pooled.sum(axis=0)
-            sums[here] += pooled @ self._weight.T
-            counts[here] += np.diff(firsts, append=len(frames))
-        embedding = (total / counts.sum()).astype(np.float32)
-        if not np.isfinite(embedding).all():
-            raise AudioError(
-                "The audio is too loud to be computed with: its largest sample is {peak:g}, and 1 is full scale.",
-                peak=float(np.abs(waveform).max()),
-            )
-        windows = np.array(
-            [
-                sums[i : i + _HOPS_PER_WINDOW].sum(axis=0) / counts[i : i + _HOPS_PER_WINDOW].sum()
-                for i in range(len(window_bounds(waveform.size)))
-            ]
-        )
-        logits = self._logits(self._weight @ embedding.astype(np.float64))
-        return Recognition(logits, embedding, Windows(self._logits(windows), HOP_S, WINDOW_S))
+        return self.recognize_pausing(waveforms, lambda: None)
 
-    def _logits(self, projected: np.ndarray[Any, np.dtype[np.float64]]) -> FloatArray:
-        """Add the bias and put (…, classes) into the product's order: float32 (…, 9), −inf elsewhere."""
-        logits = np.full((*projected.shape[:-1], len(EMOTIONS)), -np.inf, np.float32)
-        logits[..., self._columns] = projected + self._bias
-        return logits
+    def recognize_pausing(
+        self, waveforms: Sequence[FloatArray], pause: Callable[[], None]
+    ) -> list[Recognition | EmostoreError]:
+        """`recognize`, with a call of `pause` between two passes; see `PausingRecognizer`."""
+        clips: dict[int, _Clip] = {}
+        results: list[Recognition | EmostoreError | None] = [None] * len(waveforms)
+        for number, waveform in enumerate(waveforms):
+            try:
+                clips[number] = self._clip(waveform)
+            except EmostoreError as error:
+                results[number] = error
+        stretches = [each for number, clip in clips.items() for each in batching.cut(number, clip.frames)]
+        first = True
+        waiting = batching.batches(stretches, self._budget)
+        while waiting:
+            if not first:
+                pause()
+            first = False
+            batch = [stretch for stretch in waiting.pop(0) if results[stretch.clip] is None]
+            try:
+                for stretch, frames in zip(batch, self._pass(batch, clips), strict=True):
+                    clips[stretch.clip].add(stretch, frames)
+            except _OutOfMemoryError as error:
+                parts = batching.split(batch)
+                if parts is None:
+                    results[batch[0].clip] = _too_little_memory(batch[0], error)
+                    continue
+                logger.warning("memory did not suffice for %s; it is done in two parts", _described(batch))
+                waiting[:0] = parts
+        for number, clip in clips.items():
+            if results[number] is None:
+                results[number] = self._result(clip)
+        return [result for result in results if result is not None]
 
-    def _frames(self, chunk: FloatArray) -> FloatArray:
-        """The network's output for one chunk: float32 (frames, dim), frame i around sample 320 · i."""
+    def frames(self, waveform: FloatArray) -> Iterator[FloatArray]:
+        """The network's output over time, 50 frames a second: float32 (frames, dim), block after block.
+
+        Frame i of all blocks together is around sample 320 · i; `frames @ head_weight.T + head_bias` are its
+        logits. Raises `AudioError` where `recognize` answers with one.
+        """
+        clip = self._clip(waveform)
+        held = np.zeros((0, self._info.dim), np.float32)  # what the next stretch overlaps
+        stretches = batching.cut(0, clip.frames)
+        for stretch, following in zip(stretches, [*stretches[1:], None], strict=True):
+            try:
+                (found,) = self._pass([stretch], {0: clip})
+            except _OutOfMemoryError as error:
+                raise _too_little_memory(stretch, error) from error
+            found *= stretch.weights[:, None]
+            found[: len(held)] += held
+            done = following.start - stretch.start if following else len(found)
+            held = found[done:]
+            yield found[:done]
+
+    def _clip(self, waveform: FloatArray) -> _Clip:
+        check_waveform(waveform)
+        mean, scale = _moments(waveform) if self._normalize else (0.0, 1.0)
+        return _Clip(waveform, mean, scale, self._network.count_frames(waveform.size), self.head_weight[self._columns])
+
+    def _pass(self, batch: Sequence[Stretch], clips: Mapping[int, _Clip]) -> list[FloatArray]:
+        """The frames of each stretch: float32 (frames, dim). Raises `_OutOfMemoryError`."""
         import torch
 
+        field = self._network.architecture.field
         try:
-            with self._lock, torch.inference_mode():
-                source = torch.tensor(chunk, device=self._device)
-                if self._normalize:
-                    source = torch.nn.functional.layer_norm(source, source.shape)
-                features = self._model.extract_features(source.view(1, -1), padding_mask=None)
-                frames: FloatArray = features["x"][0].cpu().numpy()
-                return frames
-        except torch.OutOfMemoryError as error:
-            raise ModelError(
-                "The graphics card has too little free memory for {seconds:.0f} s of audio. "
-                "Close other programs that use it, then try again.",
-                seconds=chunk.size / SAMPLE_RATE,
-            ) from error
+            with self._lock:
+                found = self._network.frames([torch.from_numpy(clips[each.clip].read(each, field)) for each in batch])
+                return [frames.cpu().numpy() for frames in found]
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            torch.cuda.empty_cache()
+            raise _OutOfMemoryError from error
+        except RuntimeError as error:
+            if "allocate memory" not in str(error):  # how torch says it of the computer's own memory
+                raise
+            raise _OutOfMemoryError from error
+
+    def _result(self, clip: _Clip) -> Recognition | EmostoreError:
+        embedding = (clip.total / clip.counts.sum()).astype(np.float32)
+        if not np.isfinite(embedding).all():
+            return AudioError(
+                "The audio is too loud to be computed with: its largest sample is {peak:g}, and 1 is full scale.",
+                peak=max(float(np.abs(block).max()) for block in blocks(clip.waveform)),
+            )
+        logits = self._logits(self.head_weight[self._columns] @ embedding.astype(np.float64))
+        return Recognition(logits, embedding, Windows(self._logits(clip.windows()), HOP_S, WINDOW_S))
+
+    def _logits(self, projected: NDArray[np.float64]) -> FloatArray:
+        """Add the bias and put (…, classes) into the product's order: float32 (…, 9), −inf elsewhere."""
+        logits = np.full((*projected.shape[:-1], len(EMOTIONS)), -np.inf, np.float32)
+        logits[..., self._columns] = projected + self.head_bias[self._columns]
+        return logits
 
 
-def chunk_bounds(samples: int) -> list[tuple[int, int]]:
-    """Start and end sample of the parts in which a clip is recognised: one of up to `CHUNK_S`, else several.
+class _OutOfMemoryError(Exception):
+    """The device's memory did not suffice for a batch."""
 
-    The parts are equally long, to the second, so none is short of context. Each is normalised by itself
-    and knows nothing of its neighbours. They begin on a whole hop, so windows never share a frame's hop.
+
+class _Clip:
+    """A waveform and what was summed up of its frames so far.
+
+    The head is linear, so what is kept of each hop are `classes` numbers, not frames: four hours of audio
+    take a megabyte.
     """
-    count = math.ceil(samples / (CHUNK_S * SAMPLE_RATE))
-    starts = [math.ceil(i * samples / count / _HOP_SAMPLES) * _HOP_SAMPLES for i in range(count)]
-    return list(zip(starts, [*starts[1:], samples], strict=True))
+
+    def __init__(self, waveform: FloatArray, mean: float, scale: float, frames: int, weight: FloatArray) -> None:
+        self.waveform, self.frames = waveform, frames
+        self._mean, self._scale, self._weight = np.float32(mean), np.float32(scale), weight
+        hops = math.ceil(waveform.size / SAMPLE_RATE / HOP_S)
+        self.total = np.zeros(weight.shape[1])  # (dim,)
+        self.counts = np.zeros(hops)  # frames of each hop
+        self._sums = np.zeros((hops, len(weight)))  # (hops, classes)
+
+    def read(self, stretch: Stretch, field: int) -> FloatArray:
+        """The normalised samples of a stretch whose frames see `field` samples each."""
+        start = stretch.start * FRAME_SAMPLES
+        samples = self.waveform[start : start + (stretch.frames - 1) * FRAME_SAMPLES + field]
+        return np.ascontiguousarray((samples - self._mean) * self._scale)
+
+    def add(self, stretch: Stretch, frames: FloatArray) -> None:
+        """Sum up frames (frames, dim), each as often as its weight says."""
+        weights = stretch.weights.astype(np.float64)
+        firsts = np.arange(-(stretch.start % _HOP_FRAMES), stretch.frames, _HOP_FRAMES).clip(min=0)
+        pooled = np.add.reduceat(frames * weights[:, None], firsts, axis=0)  # (hops of the stretch, dim)
+        here = stretch.start // _HOP_FRAMES + np.arange(len(firsts))
+        self.total += pooled.sum(axis=0)
+        self._sums[here] += pooled @ self._weight.T
+        self.counts[here] += np.add.reduceat(weights, firsts)
+
+    def windows(self) -> NDArray[np.float64]:
+        """The mean of each window's frames, through the head's weights: (windows, classes)."""
+        count = len(window_bounds(self.waveform.size))
+        return _over_windows(self._sums, count) / _over_windows(self.counts[:, None], count)
 
 
-def _build(checkpoint: Checkpoint, tensors: Mapping[str, Tensor]) -> Any:
-    """FunASR's network with the checkpoint's weights, float32 on the CPU, ready to infer."""
-    import torch
-
-    kind = network_class()
-    conf = copy.deepcopy(dict(checkpoint.model_conf))
-    try:
-        # Without storage, so that nothing is drawn at random and an absurd width costs no memory.
-        with torch.device("meta"):
-            model = kind(model_conf=conf, vocab_size=len(checkpoint.labels))
-    except Exception as error:  # whatever another project's constructor makes of a file's values
-        raise ModelError(
-            "The network that {path} describes cannot be built: {problem}. Download it again.",
-            path=str(checkpoint.path / CONFIG),
-            problem=" ".join(f"{type(error).__name__}: {error}".split()).rstrip("."),
-        ) from error
-    shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    state = weights.take(tensors, shapes, checkpoint.prefixes, checkpoint.weights)
-    model.load_state_dict(state, strict=True, assign=True)
-    return model.eval().requires_grad_(False)
+def _over_windows(hops: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Sums of the hops (hops, n) of each of `count` windows: (count, n)."""
+    padded = np.pad(hops, ((0, max(0, count + _HOPS_PER_WINDOW - 1 - len(hops))), (0, 0)))
+    over: NDArray[np.float64] = np.lib.stride_tricks.sliding_window_view(padded, _HOPS_PER_WINDOW, axis=0).sum(axis=-1)
+    return over[:count]
 
 
-def network_class() -> Any:
-    """FunASR's class; importing it imports all of FunASR, once, in about five seconds."""
-    try:
-        with _undisturbed():
-            from funasr.models.emotion2vec.model import Emotion2vec
-    except ImportError as error:
-        raise ModelError(
-            "FunASR is not installed ({problem}). Run: pip install -r requirements.txt", problem=str(error)
-        ) from error
-    return Emotion2vec
+def _moments(waveform: FloatArray) -> tuple[float, float]:
+    """What the layer norm over a whole waveform subtracts and multiplies with, block by block."""
+    mean = sum(float(block.sum(dtype=np.float64)) for block in blocks(waveform)) / waveform.size
+    squares = sum(float(np.square(block.astype(np.float64) - mean).sum()) for block in blocks(waveform))
+    return mean, 1 / math.sqrt(squares / waveform.size + _NORM_EPS)
 
 
-@contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Keep logging, warnings, standard output and torch's threads as they are: the import changes all four."""
-    import torch
+def _described(batch: Sequence[Stretch]) -> str:
+    seconds = sum(each.frames for each in batch) / FRAMES_PER_S
+    return f"{len(batch)} stretches of {seconds:.0f} s together"
 
-    root = logging.getLogger()
-    handlers, level, threads = list(root.handlers), root.level, torch.get_num_threads()
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
-            yield
-    finally:
-        root.handlers[:] = handlers
-        root.setLevel(level)
-        if torch.get_num_threads() != threads:
-            torch.set_num_threads(threads)
+
+def _too_little_memory(stretch: Stretch, cause: _OutOfMemoryError) -> ModelError:
+    error = ModelError(
+        "There is too little free memory for {seconds:.0f} s of audio. Close other programs that use it, then try "
+        "again.",
+        seconds=stretch.frames / FRAMES_PER_S,
+    )
+    error.__cause__ = cause
+    return error

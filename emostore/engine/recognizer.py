@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -104,8 +104,14 @@ def check_waveform(waveform: FloatArray) -> None:
             found_ms=1000 * waveform.size / SAMPLE_RATE,
             needed_ms=1000 * MIN_SAMPLES / SAMPLE_RATE,
         )
-    if not np.isfinite(waveform).all():
+    if not all(np.isfinite(block).all() for block in blocks(waveform)):
         raise AudioError("The audio holds values that are not numbers (NaN or infinite). Export it again.")
+
+
+def blocks(waveform: FloatArray) -> Iterator[FloatArray]:
+    """The waveform a minute at a time, so that one of hours that is mapped from a file never is in memory whole."""
+    for start in range(0, len(waveform), 60 * SAMPLE_RATE):
+        yield waveform[start : start + 60 * SAMPLE_RATE]
 
 
 def window_bounds(samples: int) -> list[tuple[int, int]]:

@@ -21,6 +21,9 @@ import yaml
 from numpy.typing import NDArray
 from torch import Tensor
 
+from emostore.engine import slim
+from emostore.engine.checkpoint import Checkpoint
+
 LABELS = (
     "生气/angry",
     "厌恶/disgusted",
@@ -54,20 +57,24 @@ def build(
     prefix: str = "d2v_model.",
     head: Literal["fitted", "random"] | None = "fitted",
     normalize: bool = True,
+    change: Mapping[str, Any] | None = None,
     hub_name: str = "iic/emotion2vec_tiny",
     save: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write config.yaml, configuration.json, tokens.txt and model.pt to `path` and return it.
 
     `labels` are the lines of tokens.txt; those whose English name is in `masked` become `unuse_N`. The
-    state dict is wrapped in `wrap` and its keys, the head's excepted, carry `prefix`. `save` goes to
-    `torch.save`. A random head needs no run of the network: enough for tests of the files.
+    state dict is wrapped in `wrap` and its keys, the head's excepted, carry `prefix`. `change` sets single
+    settings of the network; `save` goes to `torch.save`. A random head needs no run of the network: enough
+    for tests of the files.
     """
     shape = {**SIZES[size], **({"embed_dim": dim} if dim else {})}
     lines = [f"unuse_{i}" if label.split("/")[-1] in masked else label for i, label in enumerate(labels)]
     config = _config(shape, normalize)
+    for name, value in (change or {}).items():
+        put(config["model_conf"], name, value)
     generator = torch.Generator().manual_seed(seed)
-    state = _weights(shape, config["model_conf"]["modalities"]["audio"], generator)
+    state = _weights(shape, config["model_conf"], generator)
     if head == "fitted":
         threads = torch.get_num_threads()
         torch.set_num_threads(1 if size == "tiny" else threads)  # so small a network only waits for a second one
@@ -107,6 +114,23 @@ def probe(kind: int, seconds: float = 2.0) -> NDArray[np.float32]:
     noise = rng.standard_normal(time.size) * rng.choice([0.01, 0.1, 1.0])
     wave = voice * envelope + noise
     return (rng.uniform(0.05, 0.5) * wave / np.abs(wave).max()).astype(np.float32)
+
+
+def config(size: Literal["tiny", "large"]) -> dict[str, Any]:
+    """What config.yaml says of a network of this size."""
+    return _config(SIZES[size], normalize=True)
+
+
+def put(conf: dict[str, Any], name: str, value: Any) -> None:
+    """Set a setting of the network, wherever in `model_conf` it stands."""
+    audio = conf["modalities"]["audio"]
+    assert name in conf or name in audio
+    (audio if name in audio else conf)[name] = value
+
+
+def tensors(checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """What inference needs of a checkpoint."""
+    return slim.load(checkpoint)
 
 
 def _config(shape: Mapping[str, int], normalize: bool) -> dict[str, Any]:
@@ -201,9 +225,11 @@ def _configuration(hub_name: str) -> dict[str, Any]:
     }
 
 
-def _weights(shape: Mapping[str, int], audio: Mapping[str, Any], generator: torch.Generator) -> dict[str, Tensor]:
+def _weights(shape: Mapping[str, int], conf: Mapping[str, Any], generator: torch.Generator) -> dict[str, Tensor]:
     """The state dict by FunASR's names, without the head."""
-    dim, channels, heads = shape["embed_dim"], shape["channels"], shape["num_heads"]
+    audio: Mapping[str, Any] = conf["modalities"]["audio"]
+    dim, channels, heads = shape["embed_dim"], shape["channels"], conf["num_heads"]
+    hidden = int(dim * conf["mlp_ratio"])
     state: dict[str, Tensor] = {}
 
     def normal(name: str, *size: int, gain: float = 1.0) -> None:
@@ -218,10 +244,10 @@ def _weights(shape: Mapping[str, int], audio: Mapping[str, Any], generator: torc
         around(f"{name}.bias", 0.0, width)
 
     def block(name: str) -> None:
-        for part, width in (("attn.qkv", 3 * dim), ("attn.proj", dim), ("mlp.fc1", 4 * dim)):
+        for part, width in (("attn.qkv", 3 * dim), ("attn.proj", dim), ("mlp.fc1", hidden)):
             normal(f"{name}.{part}.weight", width, dim)
             around(f"{name}.{part}.bias", 0.0, width)
-        normal(f"{name}.mlp.fc2.weight", dim, 4 * dim)
+        normal(f"{name}.mlp.fc2.weight", dim, hidden)
         around(f"{name}.mlp.fc2.bias", 0.0, dim)
         affine(f"{name}.norm1", dim)
         affine(f"{name}.norm2", dim)
@@ -240,7 +266,7 @@ def _weights(shape: Mapping[str, int], audio: Mapping[str, Any], generator: torc
     groups, depth = audio["conv_pos_groups"], audio["conv_pos_depth"]
     for i in range(depth):
         name = f"{AUDIO}relative_positional_encoder.{i + 1}.0"
-        normal(f"{name}.weight", dim, dim // groups, audio["conv_pos_width"] // depth)
+        normal(f"{name}.weight", dim, dim // groups, max(3, audio["conv_pos_width"] // depth))
         around(f"{name}.bias", 0.0, dim)
     for i in range(audio["prenet_depth"]):
         block(f"{AUDIO}context_encoder.blocks.{i}")
