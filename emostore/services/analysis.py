@@ -18,8 +18,8 @@ from emostore.emotions import EmotionScores
 from emostore.engine.recognizer import ModelInfo, Recognition, Recognizer
 from emostore.errors import EmostoreError, StoreError
 from emostore.i18n import N_, Explained, Sentence
-from emostore.services import media, peaks
-from emostore.services.descriptions import Description
+from emostore.services import alerting, media, peaks
+from emostore.services.descriptions import Description, Role
 from emostore.services.to_store import new_recording, outcome_to_store
 from emostore.store import clips, records, reports
 from emostore.store.session import Store
@@ -161,8 +161,11 @@ class Analyser:
         # Of a recording that is stored already, the audio was kept then, or was not wanted.
         kept = None if stored else self.keep(source.path, sha256, self.settings)
         recording = new_recording(source.path, source.name, sha256, decoded, description, uploaded_at, kept)
+        roles: dict[int, Role] = {clip.channel: clip.role for clip in stored.clips} if stored else {}
         for channel, (report, outcome) in enumerate(zip(heard, outcomes, strict=True)):
-            yield self._save(source, recording, channel, report, outcome, description)
+            # A role that was corrected since counts, also for the rules.
+            role = roles.get(channel, description.role(channel))
+            yield self._save(source, recording, channel, report, outcome, description, role)
         if kept and not (self.settings.data_dir / kept.path).exists():
             # The same recording was deleted between keeping and saving, and the file with it.
             self.keep(source.path, sha256, self.settings)
@@ -190,6 +193,7 @@ class Analyser:
         report: speech.SpeechReport,
         outcome: _Outcome,
         description: Description,
+        role: Role,
     ) -> ClipResult:
         result = ClipResult(
             source.name,
@@ -208,12 +212,14 @@ class Analyser:
             channel=channel,
             duration_s=recording.duration_s,
             speech_s=report.speech_s,
-            role=description.role(channel),
+            role=role,
             agent=description.agent,
             team=description.team,
             session_name=description.session,
         )
-        analysis = records.NewAnalysis(clip, self._model_key(), stored, datetime.now(UTC), outcome.seconds)
+        analysis = records.NewAnalysis(
+            clip, self._model_key(), stored, datetime.now(UTC), outcome.seconds, alerts=self._alerts(clip, stored)
+        )
         saved = clips.save(self.store, analysis, access.current_user().name)
         # Somebody else may have stored the same bytes while these were recognised.
         if isinstance(stored, records.NoSpeech):
@@ -221,6 +227,22 @@ class Analyser:
             return replace(result, status=status, clip_id=saved.clip_id, reason=no_speech_sentence(stored.reason))
         status = Status.ANALYSED if saved.created else Status.STORED_ALREADY
         return replace(result, status=status, clip_id=saved.clip_id, scores=stored.scores)
+
+    def _alerts(
+        self, clip: records.NewClip, outcome: records.Analysed | records.NoSpeech
+    ) -> tuple[records.NewAlert, ...]:
+        """What the active rules find, to be stored with what they looked at."""
+        if isinstance(outcome, records.NoSpeech):
+            return ()
+        windows, classes = outcome.windows, self.recognizer.info.classes
+        return alerting.raised(
+            alerting.active_rules(self.store),
+            outcome.scores,
+            role=clip.role,
+            speech_s=clip.speech_s,
+            windows=alerting.trajectory(windows.logits, windows.hop_s, windows.length_s) if windows else None,
+            classes=classes,
+        )
 
     def _stored(self, source: Source, recording: records.StoredRecording, clip: records.StoredClip) -> ClipResult:
         """What is stored of a clip whose bytes came again."""

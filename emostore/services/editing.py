@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from emostore import access
 from emostore.errors import MetadataError
+from emostore.services import alerting
 from emostore.services.descriptions import DOMAINS, ROLES, SCENARIOS, Role
 from emostore.store import audit, edits
 from emostore.store.session import Store
@@ -89,8 +90,10 @@ def set_role(store: Store, clip_ids: Sequence[int], role: Role) -> None:
     """Say whose voice these clips are: agent, customer, mixed or unknown."""
     access.require("edit", clip_ids)
     _check("role", role, ROLES)
+    rules = alerting.active_rules(store)
     with edits.changing(store) as session:
         edits.set_role(session, clip_ids, role)
+        alerting.ask_again(session, rules, clip_ids)  # rules name the voices that they hold for
         _record(session, "changed", "clip", _only(clip_ids), {"what": "role", "to": role, **_listed(clip_ids)})
 
 

@@ -8,13 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar
+from typing import cast as typed
 
-from sqlalchemy import ColumnElement, String, Table, TableValuedAlias, Text, bindparam, func, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Float,
+    Integer,
+    String,
+    Table,
+    TableValuedAlias,
+    Text,
+    bindparam,
+    cast,
+    func,
+    select,
+    tuple_,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from emostore.errors import StoreError
+from emostore.store.types import EmbeddingVector
 
 _TRIES = 5  # to insert what others insert and delete at the same moment
 _MOST_VALUES = 10_000  # SQLite takes 32,766 variables in one statement (since 3.32)
@@ -28,7 +43,7 @@ Lock = Literal["write", "hold", "share"]
 
 def table(model: Model) -> Table:
     """The table of a model; the Core is several times faster than the ORM for many rows."""
-    return cast(Table, model.__table__)
+    return typed(Table, model.__table__)
 
 
 def insert_missing(session: Session, model: Model, rows: Sequence[Row], key: Sequence[str]) -> dict[Key, int]:
@@ -44,7 +59,7 @@ def insert_missing(session: Session, model: Model, rows: Sequence[Row], key: Seq
     if _is_postgresql(session):
         given = _given(target, list(rows[0]))
         statement = postgresql.insert(target).from_select(list(rows[0]), select(given)).on_conflict_do_nothing()
-        result = session.execute(statement.returning(*answer), _as_columns(rows))
+        result = session.execute(statement.returning(*answer), _as_columns(target, rows))
     else:
         result = session.execute(sqlite.insert(target).on_conflict_do_nothing().returning(*answer), list(rows))
     return {tuple(row[1:]): row[0] for row in result}
@@ -52,8 +67,13 @@ def insert_missing(session: Session, model: Model, rows: Sequence[Row], key: Seq
 
 def add(session: Session, model: Model, rows: Sequence[Row]) -> None:
     """Insert rows that hang on rows of this transaction, so that nobody else can have inserted them."""
-    if rows:
-        session.execute(table(model).insert(), list(rows))
+    target = table(model)
+    # Vectors have no array that the driver knows.
+    if len(rows) > 1 and _is_postgresql(session) and not any(isinstance(c.type, EmbeddingVector) for c in target.c):
+        given = _given(target, list(rows[0]))
+        session.execute(target.insert().from_select(list(rows[0]), select(given)), _as_columns(target, rows))
+    elif rows:
+        session.execute(target.insert(), list(rows))
 
 
 def ids(
@@ -102,8 +122,10 @@ def matching(
     if _is_postgresql(session):
         if keys:
             names = [f"key_{i}" for i in range(len(columns))]
-            arrays = {name: list(values) for name, values in zip(names, zip(*keys, strict=True), strict=True)}
-            given = _arrays(dict(zip(names, columns, strict=True)))
+            named = dict(zip(names, columns, strict=True))
+            values = dict(zip(names, zip(*keys, strict=True), strict=True))
+            arrays = {name: _array(named[name], values[name]) for name in names}
+            given = _arrays(named)
             yield tuple_(*columns).in_(select(given)), arrays
         return
     for some in _chunks(keys, _MOST_VALUES // len(columns)):
@@ -116,14 +138,27 @@ def _given(target: Table, names: Sequence[str]) -> TableValuedAlias:
 
 def _arrays(columns: Mapping[str, ColumnElement[Any]]) -> TableValuedAlias:
     """A table made of one array for each column."""
-    # As `text`, because a cast to `varchar(20)` would cut what is too long instead of refusing it.
-    types = {name: Text() if isinstance(column.type, String) else column.type for name, column in columns.items()}
-    arrays = (bindparam(name, type_=postgresql.ARRAY(kind, dimensions=1)) for name, kind in types.items())
+    arrays = []
+    for name, column in columns.items():
+        # As `text`, because a cast to `varchar(20)` would cut what is too long instead of refusing it.
+        kind = postgresql.ARRAY(Text() if isinstance(column.type, String) else column.type, dimensions=1)
+        arrays.append(cast(bindparam(name, type_=Text), kind) if _is_number(column) else bindparam(name, type_=kind))
     return func.unnest(*arrays).table_valued(*columns, name="given").render_derived()
 
 
-def _as_columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
-    return {name: [row[name] for row in rows] for name in rows[0]}
+def _as_columns(target: Table, rows: Sequence[Row]) -> dict[str, Any]:
+    return {name: _array(target.c[name], [row[name] for row in rows]) for name in rows[0]}
+
+
+def _array(column: ColumnElement[Any], values: Iterable[Any]) -> Any:
+    """The values as one parameter: of numbers a text, which the driver need not look through one by one."""
+    if not _is_number(column):
+        return list(values)
+    return "{" + ",".join("NULL" if value is None else str(value) for value in values) + "}"
+
+
+def _is_number(column: ColumnElement[Any]) -> bool:
+    return isinstance(column.type, Integer | Float)
 
 
 def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:

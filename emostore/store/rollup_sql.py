@@ -30,7 +30,7 @@ def add_up(
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(_insert(table, "postgresql"), tuple(map(_array, zip(*rows, strict=True))))
     else:
-        connection.exec_driver_sql(_insert(table, "sqlite"), [_for_sqlite(row) for row in rows])
+        connection.exec_driver_sql(_insert(table, "sqlite"), _for_sqlite(table, rows))
 
 
 def add_up_returning(
@@ -48,9 +48,15 @@ def add_up_returning(
         for start in range(0, len(rows), at_once):
             some = rows[start : start + at_once]
             sql = _insert(table, "sqlite", len(some)) + " RETURNING *"
-            flat = tuple(value for row in some for value in _for_sqlite(row))
+            flat = tuple(value for row in _for_sqlite(table, some) for value in row)
             found += connection.exec_driver_sql(sql, flat)
-    return {_as_key(row[:size]): tuple(row[size:]) for row in found}
+    day = _day(table)
+    answer = {}
+    for row in found:
+        key = list(row[:size])
+        key[day] = date.fromisoformat(key[day]) if isinstance(key[day], str) else key[day]
+        answer[tuple(key)] = tuple(row[size:])
+    return answer
 
 
 def drop(connection: Connection, table: Table, keys: Sequence[Sequence[Any]]) -> None:
@@ -66,7 +72,7 @@ def drop(connection: Connection, table: Table, keys: Sequence[Sequence[Any]]) ->
     else:
         same = " AND ".join(f"{name} = ?" for name in names)
         sql = f"DELETE FROM {table.name} WHERE {same} AND clips = 0"
-        connection.exec_driver_sql(sql, [_for_sqlite(key) for key in keys])
+        connection.exec_driver_sql(sql, _for_sqlite(table, keys))
 
 
 @lru_cache(maxsize=16)
@@ -91,13 +97,13 @@ def _array(values: Sequence[Any]) -> str:
     return "{" + ",".join(map(str, values)) + "}"
 
 
-def _for_sqlite(row: Sequence[Any]) -> tuple[Any, ...]:
-    return tuple(value.isoformat() if isinstance(value, date) else value for value in row)
+def _for_sqlite(table: Table, rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
+    """The rows with their day as text, which is what it is there."""
+    day = _day(table)
+    return [(*row[:day], row[day].isoformat(), *row[day + 1 :]) for row in rows]
 
 
-def _as_key(values: Sequence[Any]) -> tuple[Any, ...]:
-    return tuple(date.fromisoformat(value) if _is_day(value) else value for value in values)
-
-
-def _is_day(value: Any) -> bool:
-    return isinstance(value, str) and value[:1].isdigit()
+@lru_cache(maxsize=4)
+def _day(table: Table) -> int:
+    """Which column is the day."""
+    return next(index for index, column in enumerate(table.columns) if isinstance(column.type, Date))

@@ -21,6 +21,7 @@ from emostore.store.failures import named, place
 
 BUSY_TIMEOUT_S = 30.0  # how long a statement waits for another writer before the user is told
 _RETRY_S = 0.02
+_CACHE_KIB = 65_536  # of SQLite's pages, at most, a connection: what a page of reports reads, not the 2 MiB by default
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,7 @@ def _prepare_sqlite(connection: Any, busy_timeout_s: float, foreign_keys: bool) 
     connection.isolation_level = None
     _use_wal(connection, busy_timeout_s)
     connection.execute("PRAGMA synchronous = NORMAL")  # with WAL, a power cut loses the last commits, never the file
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
 
 
@@ -144,5 +146,6 @@ def _prepare_postgresql(connection: Any, busy_timeout_s: float) -> None:
     # Without an extension's type id the server takes the type from the column, so this works
     # before the extension exists too.
     connection.adapters.register_dumper(HalfVector, HalfVectorBinaryDumper)
+    connection.execute("SET jit = off")  # compiling a report's query takes longer than running it
     connection.execute(f"SET lock_timeout = {int(busy_timeout_s * 1000)}")
     connection.commit()

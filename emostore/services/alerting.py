@@ -1,0 +1,260 @@
+"""Alert rules at work: asked when a clip is saved, and again when they or what they judge has changed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from emostore import access
+from emostore.analytics.alerts import DEFAULT_RULES, Alert, AlertRule, Role, findings
+from emostore.analytics.trajectory import Trajectory, window_scores
+from emostore.emotions import EMOTIONS
+from emostore.errors import MetadataError, SettingsError
+from emostore.store import alert_rules, alerts, audit, edits, records, rule_previews
+from emostore.store.alert_rules import RuleView
+from emostore.store.rollup_reading import Model
+from emostore.store.rule_previews import Candidate, Limit, Scope
+from emostore.store.session import Store
+
+log = logging.getLogger(__name__)
+
+MOST_MOMENTS = 20  # alerts that one rule raises for one clip, the longest
+PREVIEW_DAYS = 30
+_AT_ONCE = 200  # analyses whose alerts change in one transaction
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveRule:
+    """A rule with the id of its stored version."""
+
+    id: int
+    rule: AlertRule
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """How many clips of how many a rule would have raised an alert for."""
+
+    found: int
+    asked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What asking a rule again came to; alerts that somebody has touched are in neither number."""
+
+    raised: int
+    withdrawn: int
+
+
+def active_rules(store: Store) -> tuple[ActiveRule, ...]:
+    """The rules to ask; the first call ever puts those in place that come with the program.
+
+    A rule that this version cannot read is left out and logged.
+    """
+    found = alert_rules.active(store)
+    if not found and not alert_rules.newest(store):
+        with edits.changing(store) as session:
+            alert_rules.seed(session, [(rule.name, rule.as_data()) for rule in DEFAULT_RULES], "")
+        found = alert_rules.active(store)
+    return tuple(ActiveRule(each.id, rule) for each in found if (rule := parsed(each)) is not None)
+
+
+def parsed(view: RuleView) -> AlertRule | None:
+    """A stored rule; None if this version cannot read it."""
+    try:
+        return AlertRule.from_data(view.data)
+    except SettingsError as error:
+        log.warning("Version %s of the alert rule %r was left out: %s", view.version, view.name, error)
+        return None
+
+
+def raised(
+    rules: Sequence[ActiveRule],
+    scores: Mapping[str, float],
+    *,
+    role: Role,
+    speech_s: float | None,
+    windows: Trajectory | None,
+    classes: Collection[str] = EMOTIONS,
+) -> tuple[records.NewAlert, ...]:
+    """What the rules find in one clip, ready to be stored with it; of many moments the longest, in order of time."""
+    return tuple(
+        new_alert(each.id, alert)
+        for each in rules
+        for alert in _longest(
+            findings(each.rule, scores, role=role, speech_s=speech_s, windows=windows, classes=classes)
+        )
+    )
+
+
+def trajectory(logits: NDArray[Any], hop_s: float, length_s: float) -> Trajectory:
+    """Window logits (windows, 9) as rules look at them, as precise as they are stored."""
+    return Trajectory(window_scores(np.asarray(logits, np.float16).astype(np.float32)), hop_s, length_s)
+
+
+def new_alert(rule_id: int, alert: Alert) -> records.NewAlert:
+    """An alert as the store takes it."""
+    rule = alert.rule
+    return records.NewAlert(rule_id, rule.severity, alert.value, rule.threshold, alert.start_s, alert.end_s)
+
+
+def preview(
+    store: Store,
+    rule: AlertRule,
+    *,
+    model: Model | None = None,
+    from_date: date | None = None,
+    to_date: date | None = None,
+    time_zone: str = "UTC",
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Preview:
+    """How many clips of these days the rule finds something in. Rules that look at windows read all of them."""
+    scope = Scope(model, from_date, to_date, time_zone, rule.roles, rule.min_speech_s)
+    limit = Limit(rule.emotions, rule.operator, rule.threshold)
+    if rule.sustained_s is None:
+        counted = rule_previews.count(store, scope, limit)
+        near = rule_previews.candidates(store, scope, limit, only_near=True) if counted.near else ()
+        return Preview(counted.beyond + sum(bool(_found(rule, each)) for each in near), counted.asked)
+    found = asked = 0
+    for each in rule_previews.candidates(store, scope, with_windows=True):
+        if cancelled():
+            break
+        asked += 1
+        found += bool(_found(rule, each))
+    return Preview(found, asked)
+
+
+def save_rule(store: Store, rule: AlertRule, *, active: bool = True) -> int:
+    """Save a rule as the next version of its name; its id. `apply` then asks it of what is stored."""
+    access.require("administer")
+    user = access.current_user().name
+    with edits.changing(store) as session:
+        rule_id = alert_rules.add_version(session, rule.name, rule.as_data(), user, active=active)
+        audit.record(session, user, "changed", "settings", None, {"alert_rule": rule.as_data(), "active": active})
+    return rule_id
+
+
+def switch_rule(store: Store, rule_id: int, active: bool) -> None:
+    """Switch a version of a rule on or off. `apply` then withdraws or raises its alerts."""
+    access.require("administer")
+    with edits.changing(store) as session:
+        alert_rules.set_active(session, rule_id, active)
+        details = {"alert_rule": rule_id, "active": active}
+        audit.record(session, access.current_user().name, "changed", "settings", None, details)
+
+
+def apply(
+    store: Store,
+    name: str,
+    *,
+    model: Model | None = None,
+    from_date: date | None = None,
+    time_zone: str = "UTC",
+    progress: Callable[[int], None] = lambda done: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Applied:
+    """Ask a rule again of the stored clips from a day on: raise what it finds, withdraw what it does not any more.
+
+    What somebody has touched stays. Works in small transactions; `progress` hears how many analyses were
+    looked at. Alerts of other models, or of days before, are left as they are.
+    """
+    access.require("administer")
+    rule = next((each for each in active_rules(store) if each.rule.name == name), None)
+    found: dict[int, Sequence[records.NewAlert]] = {}
+    total = Applied(0, 0)
+    done = 0
+
+    def flush() -> None:
+        nonlocal total
+        with edits.changing(store) as session:
+            added, gone = alerts.replace(session, name, found)
+        total = Applied(total.raised + added, total.withdrawn + gone)
+        found.clear()
+
+    seen = set()
+    for each in _candidates(store, rule.rule, model, from_date, time_zone) if rule else ():
+        if cancelled():
+            return total
+        done += 1
+        if rule and (new := _found(rule.rule, each)):
+            seen.add(each.analysis_id)
+            found[each.analysis_id] = [new_alert(rule.id, alert) for alert in _longest(new)]
+        if len(found) >= _AT_ONCE:
+            flush()
+            progress(done)
+    for analysis_id in rule_previews.alerted(store, name, Scope(model, from_date, None, time_zone)):
+        if analysis_id not in seen:
+            found[analysis_id] = []
+        if len(found) >= _AT_ONCE:
+            flush()
+    flush()
+    progress(done)
+    return total
+
+
+def ask_again(session: Session, rules: Sequence[ActiveRule], clip_ids: Collection[int]) -> None:
+    """Ask rules again of some clips, in the transaction that changed what the rules look at."""
+    found = rule_previews.of_clips(session, clip_ids)
+    for each in rules:
+        judged = {
+            one.analysis_id: [new_alert(each.id, alert) for alert in _longest(_found(each.rule, one))] for one in found
+        }
+        alerts.replace(session, each.rule.name, judged)
+
+
+def set_state(store: Store, alert_ids: Sequence[int], state: alerts.AlertState, comment: str = "") -> None:
+    """Say what became of alerts, with a comment beside each if there is one."""
+    access.require("edit", alert_ids)
+    if state not in ("open", "acknowledged", "resolved", "false_alarm"):
+        raise MetadataError("{found} is not a state of an alert.", found=repr(state))
+    user = access.current_user().name
+    with edits.changing(store) as session:
+        alerts.set_state(session, alert_ids, state, user)
+        for alert_id in alert_ids if comment.strip() else ():
+            alerts.comment(session, alert_id, comment, user)
+
+
+def assign(store: Store, alert_ids: Sequence[int], assignee: str | None) -> None:
+    """Say who looks after alerts; None is nobody."""
+    access.require("edit", alert_ids)
+    with edits.changing(store) as session:
+        alerts.assign(session, alert_ids, assignee, access.current_user().name)
+
+
+def comment(store: Store, alert_id: int, text: str) -> None:
+    """Write something down beside an alert."""
+    access.require("edit", alert_id)
+    with edits.changing(store) as session:
+        alerts.comment(session, alert_id, text, access.current_user().name)
+
+
+def _candidates(
+    store: Store, rule: AlertRule, model: Model | None, from_date: date | None, time_zone: str
+) -> Iterator[Candidate]:
+    scope = Scope(model, from_date, None, time_zone, rule.roles, rule.min_speech_s)
+    if rule.sustained_s is None:
+        return rule_previews.candidates(store, scope, Limit(rule.emotions, rule.operator, rule.threshold))
+    return rule_previews.candidates(store, scope, with_windows=True)
+
+
+def _found(rule: AlertRule, one: Candidate) -> tuple[Alert, ...]:
+    windows = None
+    if one.windows is not None and one.hop_s is not None and one.length_s is not None:
+        windows = trajectory(one.windows, one.hop_s, one.length_s)
+    role: Role = one.role  # type: ignore[assignment]  # the table's constraint allows no other
+    return findings(rule, one.scores, role=role, speech_s=one.speech_s, windows=windows, classes=one.classes)
+
+
+def _longest(found: Sequence[Alert]) -> list[Alert]:
+    if len(found) <= MOST_MOMENTS:
+        return list(found)
+    kept = sorted(found, key=lambda each: (each.start_s or 0.0) - (each.end_s or 0.0))[:MOST_MOMENTS]
+    return sorted(kept, key=lambda each: each.start_s or 0.0)
