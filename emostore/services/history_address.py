@@ -82,8 +82,8 @@ def write(wanted: HistoryFilter) -> dict[str, str]:
         "role": wanted.role,
         "alert": wanted.alert,
         "model": "@".join(wanted.model) if wanted.model else None,
-        "from": wanted.from_date,
-        "to": wanted.to_date,
+        "first": wanted.from_date,
+        "last": wanted.to_date,
     }
     address = {name: str(value) for name, value in parts.items() if value is not None}
     if wanted.from_date is None and wanted.to_date is None:
@@ -130,8 +130,8 @@ def _range(text: str) -> tuple[float, float] | None:
 # the name in the address → the field of the filter, and what makes a value of the text (None: nothing can)
 _FIELDS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "days": ("period", _one_of(PERIODS)),
-    "from": ("from_date", _day),
-    "to": ("to_date", _day),
+    "first": ("from_date", _day),
+    "last": ("to_date", _day),
     "agent": ("agent", _name),
     "team": ("team", _name),
     "session": ("session_id", _number),

@@ -63,8 +63,8 @@ def draw(found: Asked) -> None:
             _("Days"), PERIODS, format_func=_period, width=170, **_bound("days", found.period, USUAL_PERIOD, _dates)
         )
         if found.period == "dates":
-            _day("from", _("From"), wanted.from_date)
-            _day("to", _("To"), wanted.to_date)
+            _day("first", _("From"), wanted.from_date)
+            _day("last", _("To"), wanted.to_date)
         _choice("agent", _("Agent"), known.agents, wanted.agent)
         _choice("emotion", _("Emotion"), EMOTIONS, wanted.emotion, emotion)
         _choice("alert", _("Alert"), ALERTS, wanted.alert, _alert)
@@ -149,10 +149,10 @@ def _dates() -> None:
     """Two dates begin with the usual period, and go when another period is chosen."""
     if st.query_params.get("days") == "dates":
         last = today()
-        st.query_params["from"] = str(last - timedelta(int(USUAL_PERIOD) - 1))
-        st.query_params["to"] = str(last)
+        st.query_params["first"] = str(last - timedelta(int(USUAL_PERIOD) - 1))
+        st.query_params["last"] = str(last)
     else:
-        for name in ("from", "to"):
+        for name in ("first", "last"):
             st.query_params.pop(name, None)
 
 

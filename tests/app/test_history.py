@@ -24,7 +24,7 @@ MARKUP = "<b>**x**</b> [a](javascript:alert) $1$ :smile: =1+1 مكالمة 😀"
 
 
 def opened(app: AppTest, **filters: str) -> AppTest:
-    if not {"from", "to", "days"} & filters.keys():
+    if not {"first", "last", "days"} & filters.keys():
         filters = OF_THESE_TESTS | filters
     for name, value in filters.items():
         app.query_params[name] = value
@@ -73,8 +73,8 @@ def test_a_link_brings_its_filter_with_it(app: AppTest, store: Store) -> None:
         ("angry", "0-0.5", []),
         ("role", "agent", []),
         ("alert", "open", []),
-        ("from", "2026-03-31", ["new.wav"]),
-        ("to", "2026-03-30", ["old.wav"]),
+        ("first", "2026-03-31", ["new.wav"]),
+        ("last", "2026-03-30", ["old.wav"]),
         ("model", "six@abcdef123456", both),
     ):
         app.query_params.clear()
@@ -98,11 +98,11 @@ def test_without_a_period_the_last_90_days_are_shown(app: AppTest, store: Store)
     at.selectbox(key="filter_days").set_value("all").run()
     assert len(files(at)) == 3
     at.selectbox(key="filter_days").set_value("dates").run()
-    assert at.query_params["to"] == str(now.date())
-    at.date_input(key="filter_to").set_value((now - timedelta(days=1)).date()).run()
+    assert at.query_params["last"] == str(now.date())
+    at.date_input(key="filter_last").set_value((now - timedelta(days=1)).date()).run()
     assert files(at) == ["edge.wav"]
     at.selectbox(key="filter_days").set_value("90").run()
-    assert not {"from", "to", "days"} & set(at.query_params)  # the usual needs no words
+    assert not {"first", "last", "days"} & set(at.query_params)  # the usual needs no words
 
 
 def test_old_clips_only_are_explained_and_one_step_away(app: AppTest, store: Store) -> None:
@@ -157,12 +157,12 @@ def test_pages_follow_each_other_without_a_gap(app: AppTest, store: Store, monke
     "filters",
     [
         {"agent": "nobody", "team": MARKUP, "session": "999", "model": "a@b@c"},  # they could be there, and are not
-        {"agent": " ", "session": "9" * 40, "from": "yesterday", "to": "2026-02-30", "days": "-3", "angry": "nan-1"},
+        {"agent": " ", "session": "9" * 40, "first": "yesterday", "last": "2026-02-30", "days": "-3", "angry": "nan-1"},
         {
             "emotion": "tired",
             "alert": "loud",
             "role": "'; DROP TABLE clips; --",
-            "from": "0001-01-01",
+            "first": "0001-01-01",
             "sad": "0.9-0.1",
         },
     ],
@@ -192,10 +192,20 @@ def test_a_place_that_says_nothing_is_the_first_page(app: AppTest, store: Store,
 
 def test_inverted_dates_are_explained(app: AppTest, store: Store) -> None:
     saved(store)
-    at = opened(app, **{"from": "2026-04-02", "to": "2026-04-01"})
+    at = opened(app, first="2026-04-02", last="2026-04-01")
     assert not at.exception
     assert "The first day is after the last one" in text(at)
     assert clips(at) is None
+
+
+def test_dates_of_another_page_do_not_stand_in_the_way(app: AppTest, store: Store) -> None:
+    saved(store)
+    at = app.run().switch_page("pages/alerts.py").run()
+    at.switch_page("pages/history.py").run()
+    at.selectbox(key="filter_days").set_value("dates").run()
+    at.date_input(key="filter_first").set_value(NOW.date()).run()
+    assert not at.exception
+    assert files(at) == ["call.wav"]
 
 
 def test_an_empty_store_says_where_to_begin(app: AppTest, data_dir: Path) -> None:
