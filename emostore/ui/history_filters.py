@@ -29,9 +29,15 @@ def today() -> date:
     return datetime.now(UTC).astimezone(ZoneInfo(in_force().time_zone)).date()
 
 
-def asked() -> Asked:
-    """What the URL asks for. What it names and nobody knows is left out, and that is said."""
-    found = history_address.read(st.query_params.to_dict(), today(), in_force().time_zone)
+def asked(usual: str = USUAL_PERIOD) -> Asked:
+    """What the URL asks for, `usual` being its period where it names no days.
+
+    What it names and nobody knows is left out, and that is said.
+    """
+    address = st.query_params.to_dict()
+    if not address.keys() & {"days", "first", "last"}:
+        address["days"] = usual
+    found = history_address.read(address, today(), in_force().time_zone)
     names = filter_names.look_up(open_store(), found.wanted)
     known = {
         "agent": names.agent,
@@ -59,15 +65,10 @@ def draw(found: Asked) -> None:
     known = history.options(open_store())
     wanted = found.wanted
     with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
-        st.selectbox(
-            _("Days"), PERIODS, format_func=_period, width=170, **_bound("days", found.period, USUAL_PERIOD, _dates)
-        )
-        if found.period == "dates":
-            _day("first", _("From"), wanted.from_date)
-            _day("last", _("To"), wanted.to_date)
-        _choice("agent", _("Agent"), known.agents, wanted.agent)
-        _choice("emotion", _("Emotion"), EMOTIONS, wanted.emotion, emotion)
-        _choice("alert", _("Alert"), ALERTS, wanted.alert, _alert)
+        days(found)
+        choice("agent", _("Agent"), known.agents, wanted.agent)
+        choice("emotion", _("Emotion"), EMOTIONS, wanted.emotion, emotion)
+        choice("alert", _("Alert"), ALERTS, wanted.alert, _alert)
         rest = sum(each is not None for each in (wanted.team, wanted.session_id, wanted.role, wanted.model))
         rest += len(wanted.scores)
         label = _("More filters") if not rest else _("More filters: {count}", count=rest)
@@ -81,26 +82,34 @@ def draw(found: Asked) -> None:
             )
 
 
+def days(found: Asked, usual: str = USUAL_PERIOD) -> None:
+    """The choice of days, and of two dates of one's own; `usual` as for `asked`."""
+    st.selectbox(_("Days"), PERIODS, format_func=_period, width=170, **bound("days", found.period, usual, _dates))
+    if found.period == "dates":
+        day("first", _("From"), found.wanted.from_date)
+        day("last", _("To"), found.wanted.to_date)
+
+
 def _draw_more(wanted: HistoryFilter, known: HistoryOptions) -> None:
     names = dict(known.sessions)
     session = wanted.session_id
     if session is not None and session not in names:
         names[session] = filter_names.look_up(open_store(), wanted).session or str(session)
-    _choice("team", _("Team"), known.teams, wanted.team)
-    _choice(
+    choice("team", _("Team"), known.teams, wanted.team)
+    choice(
         "session",
         _("Session"),
         [str(number) for number in names],
         None if session is None else str(session),
         lambda number: names[int(number)],
     )
-    _choice("role", _("Voice"), ROLES, wanted.role, role)
+    choice("role", _("Voice"), ROLES, wanted.role, role)
     models = ["@".join(model) for model in known.models]
-    _choice("model", _("Model"), models, "@".join(wanted.model) if wanted.model else None, model_name)
+    choice("model", _("Model"), models, "@".join(wanted.model) if wanted.model else None, model_name)
     st.caption(_("Scores from and to"))
     ranges = {name: (low, high) for name, low, high in wanted.scores}
     for name in EMOTIONS:
-        st.slider(emotion(name), *_ALL_SCORES, step=0.01, **_bound(name, ranges.get(name, _ALL_SCORES), _ALL_SCORES))
+        st.slider(emotion(name), *_ALL_SCORES, step=0.01, **bound(name, ranges.get(name, _ALL_SCORES), _ALL_SCORES))
 
 
 def model_name(model: str) -> str:
@@ -115,19 +124,19 @@ def first_page() -> None:
         st.query_params.pop(name, None)
 
 
-def _choice(
-    name: str, label: str, options: Sequence[str], value: str | None, shown: Callable[[str], str] = str
-) -> None:
+def choice(name: str, label: str, options: Sequence[str], value: str | None, shown: Callable[[str], str] = str) -> None:
+    """A choice of one, or of all, that lives in the URL under a name."""
     # A list offers only so many names; one that a link brings along is among them.
     offered = list(options) if value is None or value in options else [value, *options]
-    st.selectbox(label, offered, index=None, format_func=shown, placeholder=_("All"), width=180, **_bound(name, value))
+    st.selectbox(label, offered, index=None, format_func=shown, placeholder=_("All"), width=180, **bound(name, value))
 
 
-def _day(name: str, label: str, value: date | None) -> None:
-    st.date_input(label, min_value=FIRST_DAY, max_value=LAST_DAY, width=140, **_bound(name, value))
+def day(name: str, label: str, value: date | None) -> None:
+    """A day that lives in the URL under a name."""
+    st.date_input(label, min_value=FIRST_DAY, max_value=LAST_DAY, width=140, **bound(name, value))
 
 
-def _bound(name: str, value: Any, usual: Any = None, then: Callable[[], None] | None = None) -> dict[str, Any]:
+def bound(name: str, value: Any, usual: Any = None, then: Callable[[], None] | None = None) -> dict[str, Any]:
     """Arguments that show a value of the URL in a widget, and write what is chosen there into the URL."""
     key = f"filter_{name}"
     st.session_state[key] = value
