@@ -108,12 +108,13 @@ def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= _ID_DIGITS else None
 
 
-def _day(text: str) -> date | None:
+def day(text: str) -> date | None:
+    """A day as it stands in an address; None for anything else, and for days that no calendar offers."""
     try:
-        day = date.fromisoformat(text) if _DAY.fullmatch(text) else None
+        found = date.fromisoformat(text) if _DAY.fullmatch(text) else None
     except ValueError:
         return None
-    return day if day and FIRST_DAY <= day <= LAST_DAY else None
+    return found if found and FIRST_DAY <= found <= LAST_DAY else None
 
 
 def _model(text: str) -> tuple[str, str] | None:
@@ -130,8 +131,8 @@ def _range(text: str) -> tuple[float, float] | None:
 # the name in the address → the field of the filter, and what makes a value of the text (None: nothing can)
 _FIELDS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "days": ("period", _one_of(PERIODS)),
-    "first": ("from_date", _day),
-    "last": ("to_date", _day),
+    "first": ("from_date", day),
+    "last": ("to_date", day),
     "agent": ("agent", _name),
     "team": ("team", _name),
     "session": ("session_id", _number),

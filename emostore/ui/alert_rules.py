@@ -27,7 +27,7 @@ def blind() -> None:
     for status in watching.rules(open_store()):
         if status.view.active and status.blind is not None:
             said = plain(explain(status.blind))
-            st.warning(f"**{plain(name(status))}** · {said}", icon=":material/visibility_off:")
+            st.warning(f"**{plain(shown_name(status.view.name))}** · {said}", icon=":material/visibility_off:")
 
 
 def section() -> None:
@@ -41,15 +41,15 @@ def section() -> None:
             _editor(_NEW, "", "new")
 
 
-def name(status: RuleStatus) -> str:
-    """A rule's name; that of one that comes with the program in the reader's language."""
-    return _(status.view.name) if status.rule in DEFAULT_RULES else status.view.name
+def shown_name(rule: str) -> str:
+    """A rule's name where nothing more of it is known; one of ours is translated."""
+    return _(rule) if any(rule == each.name for each in DEFAULT_RULES) else rule
 
 
 def _rule(status: RuleStatus) -> None:
     view, rule = status.view, status.rule
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{plain(name(status))}**", width="content")
+        st.markdown(f"**{plain(shown_name(status.view.name))}**", width="content")
         st.badge(_("version {version}", version=view.version), color="gray")
         if not view.active:
             st.badge(_("switched off"), icon=":material/pause:", color="gray")

@@ -17,13 +17,12 @@ from emostore.store.alert_reports import AlertFilter
 from emostore.store.alerts import COMMENT_LENGTH, AlertState
 from emostore.store.report_models import ALERT_STATES, SEVERITIES
 from emostore.store.report_views import AlertCursor, AlertEventView, AlertView
-from emostore.ui import alert_rules, links, urls
+from emostore.ui import alert_rules, history_filters, links, report_filters, urls
 from emostore.ui.bootstrap import in_force, open_store
 from emostore.ui.text import _, duration, explain, language, plain, role, size, when
 
 PAGE_ROWS = 10
 PLAYED_BYTES = 50 * 1024**2  # what plays on this page lies in memory; the Clip page streams the rest
-_CURSORS = ("before", "after")
 _LEAD_S = 2.0  # of sound before the moment, so that its first word is heard
 _SECTIONS = ("queue", "rules")
 _NEXT: dict[str, tuple[AlertState, ...]] = {
@@ -45,42 +44,47 @@ def section() -> str:
 
 def filters() -> AlertFilter | None:
     """Draw the filters; None if they contradict each other, which is then said."""
-    counted = alert_reports.counts(open_store())
-    known = history.options(open_store())
-    rules = sorted({status.view.name for status in watching.rules(open_store())})
-    states = [*ALERT_STATES, "all"]
+    store = open_store()
+    counted = alert_reports.counts(store)
+    rules = sorted({status.view.name for status in watching.rules(store)})
+    names = alert_reports.assignees(store)
+    states = (*ALERT_STATES, "all")
+    report_filters.strangers({"state": states, "severity": SEVERITIES, "rule": rules, "section": _SECTIONS})
+    asked = history_filters.asked("all")
     state = st.segmented_control(
         _("State"),
         states,
         required=True,
         format_func=_counted(counted),
-        **urls.bound("state", states, "open", then=_first_page),
+        **urls.bound("state", states, "open", then=history_filters.first_page),
     )
-    with st.container(horizontal=True, key="filters"):
+    with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
         severity = _choice("severity", _("Severity"), SEVERITIES, alert_rules.severity)
-        rule = _choice("rule", _("Rule"), rules)
-        agent = _choice("agent", _("Agent"), known.agents)
-        assignee = _choice("assignee", _("Looked after by"), alert_reports.assignees(open_store()))
-        first = st.date_input(_("From"), value=None, key="from", bind="query-params", on_change=_first_page, width=150)
-        last = st.date_input(_("To"), value=None, key="to", bind="query-params", on_change=_first_page, width=150)
-    if first and last and first > last:
-        st.warning(_("The first day is after the last one, so no clip can fit."), icon=":material/event_busy:")
+        rule = _choice("rule", _("Rule"), rules, alert_rules.shown_name)
+        history_filters.choice("agent", _("Agent"), history.options(store).agents, asked.wanted.agent)
+        # A link may name somebody whose alerts are all resolved by now.
+        named = st.query_params.get("assignee")
+        offered = [*names, named] if named and named not in names else names
+        assignee = _choice("assignee", _("Looked after by"), offered)
+        history_filters.days(asked, "all")
+    if asked.inverted:
         return None
     return AlertFilter(
         state=None if state == "all" else state,
         severity=severity,
         rule=rule,
-        agent=agent,
+        agent=asked.wanted.agent,
+        team=asked.wanted.team,
         assignee=assignee,
-        from_date=first,
-        to_date=last,
+        from_date=asked.wanted.from_date,
+        to_date=asked.wanted.to_date,
         time_zone=in_force().time_zone,
     )
 
 
 def queue(wanted: AlertFilter) -> None:
     """The page of alerts that the URL asks for, the latest calls first."""
-    before, after = (alert_reports.read_cursor(st.query_params.get(name)) for name in _CURSORS)
+    before, after = (alert_reports.read_cursor(st.query_params.get(name)) for name in history_filters.CURSORS)
     page = alert_reports.queue(open_store(), wanted, PAGE_ROWS, before=before, after=after)
     if not page.rows:
         _nothing(wanted)
@@ -237,13 +241,8 @@ def _nothing(wanted: AlertFilter) -> None:
 
 
 def _choice(name: str, label: str, options: Sequence[str], shown: Callable[[str], str] = str) -> str | None:
-    binding = urls.bound(name, options, then=_first_page)
+    binding = urls.bound(name, options, then=history_filters.first_page)
     return st.selectbox(label, options, index=None, format_func=shown, placeholder=_("All"), width=180, **binding)
-
-
-def _first_page() -> None:
-    for name in _CURSORS:
-        st.query_params.pop(name, None)
 
 
 def _turn(key: str, label: str, icon: str, name: str, cursor: AlertCursor | None) -> None:
@@ -253,7 +252,7 @@ def _turn(key: str, label: str, icon: str, name: str, cursor: AlertCursor | None
 
 
 def _go(name: str, cursor: str) -> None:
-    _first_page()
+    history_filters.first_page()
     st.query_params[name] = cursor
 
 

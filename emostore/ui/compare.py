@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 
 import streamlit as st
 
-from emostore.services import comparing
+from emostore.services import comparing, history_address
 from emostore.services.comparing import CASE_NAMES, MOST, Comparison, Sample, Span, Thing
-from emostore.store import history, reports, search
-from emostore.ui import urls
+from emostore.store import reports, search
+from emostore.ui import history_filters, report_filters, urls
 from emostore.ui.bootstrap import in_force, open_store
 from emostore.ui.text import _, plain
 
 _NAME = "of"
+_SPLIT = "split"
 _SHOWN_NAME = 60  # characters of a name on a button or in a legend
 _ICONS = {"agent": ":material/person:", "session": ":material/forum:", "clip": ":material/graphic_eq:"}
 _CASE_ICON = ":material/school:"
@@ -79,13 +79,12 @@ def conditions(things: Sequence[Thing]) -> Wanted | None:
     """The filters; None if they contradict each other, which is then said."""
     if all(thing.kind == "case" for thing in things):
         return Wanted(tuple(things), None, Span(), "others")
-    models = [f"{name}@{revision}" for name, revision in history.options(open_store()).models]
+    report_filters.strangers({"voice": comparing.VOICES})
+    asked = history_filters.asked("all")
     single = sum(thing.kind == "agent" for thing in things) == 1
-    with st.container(horizontal=True, key="filters"):
-        model = None
-        if len(models) > 1:
-            binding = urls.bound("model", models, models[0])
-            model = st.selectbox(_("Model"), models, format_func=_model_name, width=240, **binding)
+    split = history_address.day(st.query_params.get(_SPLIT, "")) if single else None
+    with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
+        model = report_filters.model(asked)
         voices = st.selectbox(
             _("Whose voice"),
             list(comparing.VOICES),
@@ -93,13 +92,10 @@ def conditions(things: Sequence[Thing]) -> Wanted | None:
             width=200,
             **urls.bound("voice", list(comparing.VOICES), "others"),
         )
-        first = _day("from", _("From"))
-        last = _day("to", _("To"))
-        split = _day("split", _("Before and after")) if single else None
-    if len(models) > 1:
-        st.caption(
-            _("More than one model was used here, and scores of two models are never mixed: choose which one counts.")
-        )
+        history_filters.days(asked, "all")
+        if single:
+            history_filters.day(_SPLIT, _("Before and after"), split)
+    report_filters.several_models()
     if voices != "others":
         st.caption(
             _(
@@ -107,12 +103,10 @@ def conditions(things: Sequence[Thing]) -> Wanted | None:
                 "prohibited but for medical and safety reasons (AI Act, Article 5(1)(f))."
             )
         )
-    if first and last and first > last:
-        st.warning(_("The first day is after the last one, so no clip can fit."), icon=":material/event_busy:")
+    if asked.inverted:
         return None
-    name, _at, revision = (model or "").rpartition("@")
-    span = Span(first, last, split, in_force().time_zone)
-    return Wanted(tuple(things), (name, revision) if model else None, span, voices or "others")
+    span = Span(asked.wanted.from_date, asked.wanted.to_date, split, in_force().time_zone)
+    return Wanted(tuple(things), model, span, voices or "others")
 
 
 def left_out(found: Comparison) -> None:
@@ -187,10 +181,6 @@ def _write(things: Sequence[Thing]) -> None:
     st.session_state["searched"] = ""
 
 
-def _day(name: str, label: str) -> date | None:
-    return st.date_input(label, value=None, key=name, bind="query-params", width=150)
-
-
 def _icon(thing: Thing) -> str:
     return _ICONS.get(thing.kind, _CASE_ICON)
 
@@ -219,11 +209,6 @@ def _kind(kind: str) -> str:
 
 def _voices(name: str) -> str:
     return {"others": _("Everyone but agents"), "agent": _("Agents"), "all": _("Everyone")}[name]
-
-
-def _model_name(model: str) -> str:
-    name, _at, revision = model.rpartition("@")
-    return f"{name} · {revision[:8]}"
 
 
 def _cut(name: str) -> str:

@@ -86,8 +86,8 @@ def differences(samples: Named) -> None:
     st.subheader(_("What differs"), anchor=False)
     numbers = [str(number) for number in range(1, len(names) + 1)]
     with st.container(horizontal=True):
-        first = _pick("first", _("This one"), numbers, "1", names)
-        second = _pick("second", _("against that one"), numbers, "2", names)
+        first = _pick("one", _("This one"), numbers, "1", names)
+        second = _pick("other", _("against that one"), numbers, "2", names)
     if first == second:
         st.info(_("Choose two different ones: nothing differs from itself."))
         return

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import streamlit as st
 
 from emostore import access
 from emostore.analytics.quality import ScoringProfile
 from emostore.analytics.ranking import LEAST_SESSIONS, method_sentences
-from emostore.services import ranking
+from emostore.services import history_address, ranking
 from emostore.services.ranking import Board, Place
 from emostore.store import history
-from emostore.ui import images, links, scoring, urls
-from emostore.ui.bootstrap import in_force, open_store
+from emostore.store.history import HistoryFilter
+from emostore.ui import history_filters, images, links, report_filters, scoring, urls
+from emostore.ui.bootstrap import open_store
 from emostore.ui.scores import theme
 from emostore.ui.text import _, explain, plain
 
@@ -27,54 +27,45 @@ if TYPE_CHECKING:
 
     from emostore import charts
 
-DAYS = 90  # that count unless others are chosen
 PAGE_ROWS = 25
 _ROW_PX = 35
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the URL asks for; both days count."""
+    """What the URL asks for. Days without an end are those of the clips."""
 
     profile: ScoringProfile
     model: tuple[str, str] | None
     team: str | None
-    first: date
-    last: date
+    first: date | None
+    last: date | None
     voices: str
+
+    def address(self, **more: str) -> dict[str, str]:
+        """The address of the clips on the History page that are meant; `more` narrows them further."""
+        wanted = HistoryFilter(team=self.team, from_date=self.first, to_date=self.last, model=self.model)
+        return history_address.write(wanted) | more
 
 
 def filters() -> Wanted | None:
     """Draw the filters; None if they contradict each other, or ask for what nobody may see, which is then said."""
-    known = history.options(open_store())
-    models = [f"{name}@{revision}" for name, revision in known.models]
-    today = datetime.now(ZoneInfo(in_force().time_zone)).date()
+    report_filters.strangers({"voice": ranking.VOICES})
+    asked = history_filters.asked()
     with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
-        first = st.date_input(
-            _("From"), value=today - timedelta(days=DAYS - 1), key="from", bind="query-params", width=150
-        )
-        last = st.date_input(_("To"), value=today, key="to", bind="query-params", width=150)
-        team = st.selectbox(
-            _("Team"),
-            known.teams,
-            index=None,
-            placeholder=_("All"),
-            width=180,
-            **urls.bound("team", known.teams),
-        )
-        model = None
-        if len(models) > 1:
-            binding = urls.bound("model", models, models[0])
-            model = st.selectbox(_("Model"), models, format_func=_model_name, width=240, **binding)
+        history_filters.days(asked)
+        history_filters.choice("team", _("Team"), history.options(open_store()).teams, asked.wanted.team)
+        model = report_filters.model(asked)
         voices = st.selectbox(
             _("Whose voice"),
             list(ranking.VOICES),
             format_func=_voices,
-            width=200,
+            width=160,
             **urls.bound("voice", list(ranking.VOICES), "customer"),
         )
         profile = scoring.choose()
         scoring.editor(profile)
+    report_filters.several_models()
     if voices != "customer" and not access.can("rank_agents"):
         st.warning(
             _(
@@ -85,11 +76,10 @@ def filters() -> Wanted | None:
             icon=":material/gavel:",
         )
         return None
-    if first > last:
-        st.warning(_("The first day is after the last one, so no clip can fit."), icon=":material/event_busy:")
+    if asked.inverted:
         return None
-    name, _at, revision = (model or "").rpartition("@")
-    return Wanted(profile, (name, revision) if model else None, team, first, last, voices or "customer")
+    found = asked.wanted
+    return Wanted(profile, model, found.team, found.from_date, found.to_date, voices or "customer")
 
 
 def standings(wanted: Wanted) -> None:
@@ -172,12 +162,11 @@ def _unknown(found: Board, wanted: Wanted) -> None:
             ),
             icon=":material/help:",
         )
-        where = {"role": "unknown", "from": wanted.first.isoformat(), "to": wanted.last.isoformat()}
         st.page_link(
             links.HISTORY_PAGE,
             label=_("Say whose they are"),
             icon=":material/edit:",
-            query_params={**where, **({"team": wanted.team} if wanted.team else {})},
+            query_params=wanted.address(role="unknown"),
         )
 
 
@@ -255,8 +244,8 @@ def _table(found: Board, shown: Sequence[Place], wanted: Wanted) -> None:
     )
     chosen = event.selection.rows
     if chosen:
-        query = {"agent": shown[chosen[0]].row.agent, "from": wanted.first.isoformat(), "to": wanted.last.isoformat()}
-        st.switch_page(links.HISTORY_PAGE, query_params=query)
+        agent = shown[chosen[0]].row.agent
+        st.switch_page(links.HISTORY_PAGE, query_params=wanted.address(agent=agent))
 
 
 def _row(place: Place) -> dict[str, object]:
@@ -299,8 +288,3 @@ def _group(place: Place) -> str:
 
 def _voices(name: str) -> str:
     return {"customer": _("Customers"), "agent": _("Agents")}[name]
-
-
-def _model_name(model: str) -> str:
-    name, _at, revision = model.rpartition("@")
-    return f"{name} · {revision[:8]}"

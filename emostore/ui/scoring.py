@@ -8,7 +8,7 @@ from emostore import access
 from emostore.analytics.quality import WEIGHTS, ScoringProfile
 from emostore.errors import EmostoreError
 from emostore.services import scoring
-from emostore.ui import urls
+from emostore.ui import report_filters, urls
 from emostore.ui.bootstrap import open_store
 from emostore.ui.text import _, explain
 
@@ -21,6 +21,7 @@ def choose() -> ScoringProfile:
     asked = st.query_params.get(_NAME)
     if asked and asked not in known and (older := scoring.named(open_store(), asked)):
         known[asked] = older
+    report_filters.strangers({_NAME: known})
     default = scoring.name_of(scoring.default())
     binding = urls.bound(_NAME, list(known), default)
     chosen = st.selectbox(_("Scoring"), list(known), format_func=lambda name: label(known[name]), width=220, **binding)

@@ -139,7 +139,7 @@ def test_models_are_never_mixed_and_the_reader_is_asked_which_counts(app: AppTes
     assert radar_names(at) == ["Bob"]  # the newest model counts until another is chosen
     assert "Ana has no clip with scores of six" in text(at)
     assert "six cannot give Other, Surprised, Unknown. They are not measured, not zero." in text(at)
-    at.selectbox(key="url_model").set_value("nine@abcdef123456").run()
+    at.selectbox(key="filter_model").set_value("nine@abcdef123456").run()
     assert radar_names(at) == ["Ana"]
     assert at.query_params["model"] == "nine@abcdef123456"
 
@@ -184,7 +184,7 @@ def test_more_than_six_are_cut_and_that_is_said(app: AppTest, store: Store) -> N
 
 def test_inverted_dates_are_explained(app: AppTest, store: Store) -> None:
     call(store, "one.wav")
-    at = opened(app, "agent:Ana", **{"from": "2026-04-02", "to": "2026-04-01"})
+    at = opened(app, "agent:Ana", **{"first": "2026-04-02", "last": "2026-04-01"})
     assert not at.exception
     assert "The first day is after the last one" in text(at)
     assert not at.get("vega_lite_chart")
@@ -192,16 +192,14 @@ def test_inverted_dates_are_explained(app: AppTest, store: Store) -> None:
 
 def test_days_without_a_clip_are_explained(app: AppTest, store: Store) -> None:
     call(store, "one.wav")
-    at = opened(app, "agent:Ana", **{"from": "2020-04-01", "to": "2020-04-02"})
+    at = opened(app, "agent:Ana", **{"first": "2020-04-01", "last": "2020-04-02"})
     assert not at.exception
     assert "Ana has no clip with scores of nine in these days and voices." in text(at)
 
 
 def test_an_edited_url_breaks_nothing(app: AppTest, store: Store) -> None:
     call(store, "one.wav")
-    at = opened(
-        app, "agent:Ana", *CASES, model="a@b@c", voice="'; --", first="9", split="soon", **{"from": "yesterday"}
-    )
+    at = opened(app, "agent:Ana", *CASES, model="a@b@c", voice="'; --", one="9", split="soon", **{"first": "yesterday"})
     assert not at.exception
     assert not at.error
     assert len(radar_names(at)) == 4

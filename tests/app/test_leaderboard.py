@@ -151,7 +151,7 @@ def test_models_are_never_mixed(app: AppTest, store: Store) -> None:
     at = opened(app)
     assert not at.exception
     assert agents(at) == ["Bob"]
-    at.selectbox(key="url_model").set_value("nine@abcdef123456").run()
+    at.selectbox(key="filter_model").set_value("nine@abcdef123456").run()
     assert agents(at) == ["Ana"]
 
 
@@ -202,17 +202,18 @@ def test_days_without_calls_and_inverted_days_are_explained(
     app: AppTest, store: Store, first: str, last: str, said: str
 ) -> None:
     calls(store, "Ana", varied(GLAD, 5))
-    at = opened(app, **{"from": first, "to": last})
+    at = opened(app, **{"first": first, "last": last})
     assert not at.exception
     assert said in text(at)
     assert not places(at)
 
 
 def test_an_edited_url_breaks_nothing(app: AppTest, three: Store) -> None:
-    asked = {"team": "nobody", "model": "a@b@c", "voice": "x", "profile": "no@1", "page": "99", "from": "yesterday"}
+    asked = {"team": "nobody", "model": "a@b@c", "voice": "x", "profile": "no@1", "page": "99", "first": "yesterday"}
     at = opened(app, **asked)
     assert not at.exception
     assert not at.error
+    assert "stands for nothing here, so it was left out: voice = x" in text(at)
     assert len(agents(at)) == 3
 
 
