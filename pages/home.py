@@ -1,4 +1,4 @@
-"""Home: how much there is, what is under way, and where to begin."""
+"""Home: how things stand today, what waits, and where to begin."""
 
 from __future__ import annotations
 
@@ -12,9 +12,17 @@ shell.through_home()
 access.require("read")
 st.title(_("Overview"), anchor=False)
 if overview.anything():
-    overview.counts()
     overview.under_way()
-    overview.newest()
+    found = overview.load()
+    overview.invented(found)
+    overview.figures(found)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        overview.mix(found)
+        overview.newest()
+    with right:
+        overview.alerts()
+        overview.movers(found)
     how_to = _("How to read a distribution")
     with st.expander(how_to, icon=":material/school:", on_change="rerun", key="examples") as box:
         if box.open:

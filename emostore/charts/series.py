@@ -114,7 +114,7 @@ def line_chart(
     color = alt.Color("line:N", legend=legend, scale=alt.Scale(domain=names, range=SAMPLE_RANGE[: len(names)]))
     dash = alt.StrokeDash("line:N", legend=legend, scale=alt.Scale(domain=names, range=SAMPLE_DASHES[: len(names)]))
     scale = alt.Scale(domain=_span(points, LEAST_SPAN[figure]), nice=True, zero=False)
-    axis = _axis(".0%" if figure == "score" else "~g")
+    axis = _axis(".1~%" if figure == "score" else ".1~f")
     value, low = (alt.Y(f"{name}:Q", scale=scale, axis=axis) for name in ("value", "low"))
     known = alt.datum.known
     layers = [

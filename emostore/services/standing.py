@@ -20,15 +20,17 @@ HEARD_ROLES = ("customer", "mixed", "unknown")  # agents' own voices are for coa
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The day `today` and the `DAYS` before it; `days` has those with clips, the oldest first.
+    """The day `today` and the `DAYS` before it. Days without clips are left out, the oldest comes first.
 
-    `is_today` is false where nothing happened lately, and the last day with clips stands for today. `quality` is
-    today's, `usual_quality` that of the days before; None without clips.
+    `volume` counts all voices, `days` those of `HEARD_ROLES`, as all that follows. `is_today` is false where nothing
+    happened lately, and the last day with clips stands for today. `quality` is today's, `usual_quality` that of the
+    days before; None without clips.
     """
 
     model: ModelInUse | None
     today: date
     is_today: bool
+    volume: tuple[SeriesPoint, ...]
     days: tuple[SeriesPoint, ...]
     quality: Estimate | None
     usual_quality: Estimate | None
@@ -40,14 +42,10 @@ class Standing:
         """The first of the days before today."""
         return self.today - timedelta(DAYS)
 
-    def clips_on(self, day: date) -> int:
-        """How many clips a day has."""
-        return next((point.totals.clips for point in self.days if point.first_day == day), 0)
-
     @property
     def usual_clips(self) -> float:
         """Clips a day, over the days before today."""
-        return sum(point.totals.clips for point in self.days if point.first_day < self.today) / DAYS
+        return sum(point.totals.clips for point in self.volume if point.first_day < self.today) / DAYS
 
 
 def load(store: Store, time_zone: str, today: date | None = None) -> Standing:
@@ -72,6 +70,7 @@ def load(store: Store, time_zone: str, today: date | None = None) -> Standing:
         model=view.model,
         today=today,
         is_today=is_today,
+        volume=view.days,
         days=days,
         quality=quality,
         usual_quality=usual,

@@ -91,23 +91,22 @@ def _nothing(found: AgentProfile) -> None:
 
 def _figures(found: AgentProfile) -> None:
     header, quality, others = found.header, found.quality, found.others_quality
-    beside = _team(found)
+    if quality:
+        st.markdown(_sentence(found, quality))
     with st.grid(min_column_width=150):
         if quality:
-            help_text = _("From 0 to 100: how positive, calm, engaged and clear a voice is, by the balanced profile.")
-            delta = round(quality.value - others.value, 1) if others else None
             st.metric(
                 _("Quality"),
                 f"{quality.value:.1f}",
-                delta,
-                delta_description=_("beside {who}", who=beside),
-                help=help_text,
+                round(quality.value - others.value, 1) if others else None,
+                delta_description=_("beside {value:.1f}", value=others.value) if others else None,
+                help=_("From 0 to 100: how positive, calm, engaged and clear a voice is, by the balanced profile."),
                 border=True,
+                height="stretch",
             )
-        st.metric(_("95 % interval"), _interval(quality), border=True)
-        st.metric(_("Clips"), f"{header.totals.clips:,}", border=True)
-        st.metric(_("Speech"), duration(header.totals.speech_s), border=True)
-        st.metric(_("Alerts"), f"{header.totals.alerts:,}", border=True)
+        st.metric(_("Clips"), f"{header.totals.clips:,}", border=True, height="stretch")
+        st.metric(_("Speech"), duration(header.totals.speech_s), border=True, height="stretch")
+        st.metric(_("Alerts"), f"{header.totals.alerts:,}", border=True, height="stretch")
     model = header.model
     if model:
         st.caption(
@@ -212,10 +211,21 @@ def _team(found: AgentProfile, *, markdown: bool = True) -> str:
     return _("team {team}", team=plain(team) if markdown else team)
 
 
-def _interval(estimate: Estimate | None) -> str:
-    if estimate is None or estimate.low is None or estimate.high is None:
-        return _("too few")
-    return f"{estimate.low:.1f} – {estimate.high:.1f}"
+def _sentence(found: AgentProfile, quality: Estimate) -> str:
+    """How good the calls were, how sure that is, and what the team's were."""
+    if quality.low is None or quality.high is None:
+        said = _("The mean quality is {value:.1f}; how sure that is, too few sessions tell.", value=quality.value)
+    else:
+        said = _(
+            "The mean quality is {value:.1f}, in 95 of 100 cases truly between {low:.1f} and {high:.1f}.",
+            value=quality.value,
+            low=quality.low,
+            high=quality.high,
+        )
+    others = found.others_quality
+    if others is None:
+        return said
+    return said + " " + _("That of {who} is {value:.1f}.", who=_team(found), value=others.value)
 
 
 def _step_name(step: str) -> str:

@@ -41,8 +41,8 @@ def results(found: Asked) -> None:
         key="clips",
         height=(len(page.rows) + 1) * _ROW_PX + 3,
         column_config={
-            _("Confidence"): st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent"),
-            _("Quality"): st.column_config.NumberColumn(format="%.1f"),
+            _("Confidence"): st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent", width="small"),
+            _("Quality"): st.column_config.NumberColumn(format="%.1f", width="small"),
         },
         alt=_("Clips, the latest first. Select a row to open it."),
     )
@@ -56,7 +56,10 @@ def results(found: Asked) -> None:
 
 def _counted(page: HistoryPage) -> str:
     count = f"{page.count:,}+" if page.more else f"{page.count:,}"
-    return _("1 clip") if count == "1" else _("{count} clips", count=count)
+    said = _("1 clip") if count == "1" else _("{count} clips", count=count)
+    if any(row.demo for row in page.rows):
+        said += " · " + _("some are invented, for the demo")
+    return said
 
 
 def _nothing(wanted: HistoryFilter) -> None:
@@ -76,17 +79,17 @@ def _nothing(wanted: HistoryFilter) -> None:
 
 def _row(row: HistoryRow, demo: bool) -> dict[str, object]:
     return {
-        **({_("Demo"): _("invented") if row.demo else ""} if demo else {}),
         _("When"): when(row.happened_at),
         _("File"): row.file_name if row.channel_count == 1 else f"{row.file_name} [{row.channel + 1}]",
         _("Agent"): row.agent or "",
-        _("Session"): row.session_name,
-        _("Voice"): role(row.role),
         _("Emotion"): emotion(row.scores.dominant) if row.scores else _("no speech"),
         _("Confidence"): row.scores.confidence if row.scores else None,
         _("Quality"): service_quality_score(row.scores) if row.scores else None,
+        _("Voice"): role(row.role),
+        _("Session"): row.session_name,
         _("Length"): duration(row.duration_s),
         _("Model"): row.model or "",
+        **({_("Demo"): _("invented") if row.demo else ""} if demo else {}),
     }
 
 

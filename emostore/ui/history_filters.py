@@ -21,6 +21,7 @@ from emostore.ui.text import _, emotion, plain, role
 
 CURSORS = ("before", "after")  # where a page begins or ends; any other filter makes them void
 _ALL_SCORES = (0.0, 1.0)
+_WIDE = 156  # px of a filter: two stand side by side on a phone
 _SHOWN_VALUE = 60  # characters of a bad value that are quoted
 
 
@@ -84,7 +85,7 @@ def draw(found: Asked) -> None:
 
 def days(found: Asked, usual: str = USUAL_PERIOD) -> None:
     """The choice of days, and of two dates of one's own; `usual` as for `asked`."""
-    st.selectbox(_("Days"), PERIODS, format_func=_period, width=170, **bound("days", found.period, usual, _dates))
+    st.selectbox(_("Days"), PERIODS, format_func=_period, width=_WIDE, **bound("days", found.period, usual, _dates))
     if found.period == "dates":
         day("first", _("From"), found.wanted.from_date)
         day("last", _("To"), found.wanted.to_date)
@@ -128,12 +129,12 @@ def choice(name: str, label: str, options: Sequence[str], value: str | None, sho
     """A choice of one, or of all, that lives in the URL under a name."""
     # A list offers only so many names; one that a link brings along is among them.
     offered = list(options) if value is None or value in options else [value, *options]
-    st.selectbox(label, offered, index=None, format_func=shown, placeholder=_("All"), width=180, **bound(name, value))
+    st.selectbox(label, offered, index=None, format_func=shown, placeholder=_("All"), width=_WIDE, **bound(name, value))
 
 
 def day(name: str, label: str, value: date | None) -> None:
     """A day that lives in the URL under a name."""
-    st.date_input(label, min_value=FIRST_DAY, max_value=LAST_DAY, width=140, **bound(name, value))
+    st.date_input(label, min_value=FIRST_DAY, max_value=LAST_DAY, width=_WIDE, **bound(name, value))
 
 
 def bound(name: str, value: Any, usual: Any = None, then: Callable[[], None] | None = None) -> dict[str, Any]:

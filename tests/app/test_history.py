@@ -235,7 +235,8 @@ class TestAgent:
         assert not at.exception
         shown = {metric.label: metric.value for metric in at.metric}
         assert (shown["Quality"], shown["Clips"]) == ("16.8", "4")
-        assert shown["95 % interval"].startswith("16.")
+        assert "The mean quality is 16.8, in 95 of 100 cases truly between 16." in text(at)
+        assert "That of team Blue is 16.8." in text(at)
         assert at.metric[0].delta in ("0", "0.0")  # beside the team, of which all clips are alike
         assert len(at.get("vega_lite_chart")) == 2
         assert "scored by six" in text(at)
@@ -254,8 +255,8 @@ class TestAgent:
         at = opened(app, agent="Ana")
         assert not at.exception
         shown = {metric.label: metric.value for metric in at.metric}
-        assert (shown["Quality"], shown["95 % interval"]) == ("16.8", "too few")
-        assert "beside everybody" in at.metric[0].proto.delta_description
+        assert (shown["Quality"], shown["Clips"]) == ("16.8", "1")
+        assert "how sure that is, too few sessions tell. That of everybody is 16.8." in text(at)
 
     def test_agents_own_voices_are_not_averaged(self, app: AppTest, store: Store) -> None:
         saved(store, agent="Ana", role="agent")
