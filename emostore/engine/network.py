@@ -151,10 +151,15 @@ class Network:
         result = qkv.new_zeros(qkv.shape[0], *qkv.shape[2:])  # (rows, heads, dim of a head)
         for clip in clips:
             rows = slice(clip.start - arch.extra_tokens, clip.start + clip.frames)
-            query, key, value = qkv[rows].permute(1, 2, 0, 3)[:, None]  # each (1, heads, tokens, dim of a head)
-            tokens = query.shape[2]
-            attended = F.scaled_dot_product_attention(query, key, value, attn_mask=bias[None, :, :tokens, :tokens])
-            result[rows] = attended[0].transpose(0, 1)
+            query, key, value = qkv[rows].permute(1, 2, 0, 3)  # each (heads, tokens, dim of a head)
+            tokens = query.shape[1]
+            own = bias[:, :tokens, :tokens]
+            if self.device.type == "cpu":  # torch's fused attention takes 2.4 times as long there with a bias
+                score = torch.baddbmm(own, query, key.transpose(1, 2), alpha=query.shape[2] ** -0.5)
+                attended = score.softmax(-1) @ value
+            else:
+                attended = F.scaled_dot_product_attention(query[None], key[None], value[None], own[None])[0]
+            result[rows] = attended.transpose(0, 1)
         return result.flatten(1)
 
     def _linear(self, x: Tensor, name: str) -> Tensor:
