@@ -1,0 +1,73 @@
+"""The route that sends clips as a file: what the address filters, nothing else, and only to those who may."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from emostore import access, api
+from emostore.config import Settings
+from emostore.services import exporting
+from emostore.store.session import Store
+from tests.app.stored import saved
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def client(store: Store, config: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
+    saved(store, name="new.wav", agent="Ana & Co", happened_at=NOW)
+    saved(store, name="older.wav", agent="=1+1", happened_at=NOW - timedelta(days=10))
+    saved(store, name="old.wav", agent="Ana & Co", happened_at=NOW - timedelta(days=100))
+    monkeypatch.setattr(api, "_store", lambda: store)
+    monkeypatch.setattr(api, "settings", lambda: config)
+    with TestClient(Starlette(routes=api.ROUTES)) as client:
+        yield client
+
+
+def names(client: TestClient, **address: str) -> list[str]:
+    answer = client.get("/export/clips.csv", params=address)
+    assert answer.status_code == 200
+    rows = csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig")))
+    return [row["file_name"] for row in rows]
+
+
+def test_exactly_what_the_address_filters_is_sent(client: TestClient) -> None:
+    assert names(client) == ["new.wav", "older.wav"]  # the last 90 days, as on the page
+    assert names(client, days="all") == ["new.wav", "older.wav", "old.wav"]
+    assert names(client, days="all", agent="Ana & Co") == ["new.wav", "old.wav"]
+    assert names(client, agent="nobody") == []
+    assert names(client, lang="zh", days="7") == ["new.wav"]
+
+
+@pytest.mark.parametrize("kind", exporting.FORMATS)
+def test_a_file_is_saved_and_not_shown(client: TestClient, kind: exporting.Format) -> None:
+    answer = client.get(f"/export/clips.{kind}")
+    assert answer.headers["content-type"] == exporting.MIME_TYPES[kind]
+    assert answer.headers["content-disposition"].startswith('attachment; filename="clips-20')
+    assert answer.headers["cache-control"] == "private, no-cache"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_what_cannot_be_meant_is_refused_rather_than_left_out(client: TestClient) -> None:
+    answer = client.get("/export/clips.csv", params={"emotion": "tired", "first": "2026-13-01"})
+    assert (answer.status_code, answer.text) == (
+        422,
+        "This part of the address stands for nothing: first=2026-13-01, emotion=tired",
+    )
+    inverted = client.get("/export/clips.csv", params={"first": "2026-02-02", "last": "2026-01-01"})
+    assert inverted.status_code == 422
+    assert client.get("/export/clips.exe").status_code == 404
+
+
+def test_only_those_who_may_read_are_sent_anything(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "can", lambda action, subject=None: False)
+    answer = client.get("/export/clips.csv")
+    assert answer.status_code == 403
+    assert "wav" not in answer.text
