@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import sys
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -14,13 +16,13 @@ from emostore.config import Settings, settings
 from emostore.engine import registry
 from emostore.errors import EmostoreError, MetadataError
 from emostore.i18n import explain
-from emostore.services import backup, downloads, output, preferences, sidecar
+from emostore.services import backup, demo, downloads, output, preferences, sidecar, verify
 from emostore.services.analysis import Analyser, Source, Status
 from emostore.services.describing import describe
 from emostore.services.descriptions import Description, parse_domain, parse_roles, parse_scenario, parse_time
 from emostore.services.downloads import text
 from emostore.services.filenames import NoMatch, parse_pattern
-from emostore.store import migrate, reports
+from emostore.store import migrate, reports, rollup_build
 from emostore.store.session import Store, create_store
 
 app = typer.Typer(no_args_is_help=True, help="Voice emotion: recorded speech in, nine scores out.")
@@ -115,6 +117,32 @@ def read_backup(file: Annotated[Path, typer.Argument(help="A file that `backup` 
         _fail(error)
 
 
+@app.command("demo")
+def invent(
+    clips: Annotated[int, typer.Option(min=1, help="How many clips.")] = 10_000,
+    agents: Annotated[int, typer.Option(min=1, help="Of how many agents.")] = 40,
+    days: Annotated[int, typer.Option(min=1, help="Over how many days up to today.")] = 120,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed invents the same calls.")] = 0,
+    remove: Annotated[bool, typer.Option("--remove", help="Delete everything that was invented.")] = False,
+) -> None:
+    """Invent a call centre to try the reports on, marked as such, or remove it again."""
+    try:
+        store, config = _opened()
+        if remove:
+            count = demo.remove(store, progress=lambda done: typer.echo(f"{done:,} clips", err=True))
+            typer.echo(f"Removed {count:,} invented clips.")
+            return
+        today = datetime.now(ZoneInfo(config.time_zone)).date()
+        size = demo.DemoSize(clips, agents, days, seed)
+        rollup_build.ensure(store, config.time_zone)
+        count = demo.create(
+            store, size, today, config.time_zone, lambda done, total: typer.echo(f"{done:,} of {total:,}", err=True)
+        )
+        typer.echo(f"Invented {count:,} clips, marked (demo). `python -m emostore demo --remove` takes them away.")
+    except EmostoreError as error:
+        _fail(error)
+
+
 @models.command("list")
 def list_models(as_json: AsJson = False) -> None:
     """List the models, where they lie and what they can produce."""
@@ -143,6 +171,21 @@ def pull_model(
         typer.echo("\nStopped. What has arrived is kept; run the command again to continue.", err=True)
         raise typer.Exit(130) from None
     typer.echo(text.installed_as_json(folder) if as_json else text.installed_as_text(folder))
+
+
+@models.command("verify")
+def verify_model(
+    model: Annotated[str | None, typer.Option(help="Verify this checkpoint instead of EMOSTORE_MODEL.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the installed checkpoint with FunASR, and with published figures. The exit code is 0 if it agrees."""
+    try:
+        config = settings() if model is None else settings().model_copy(update={"model": model})
+        report = verify.verify(config)
+    except EmostoreError as error:
+        _fail(error)
+    typer.echo(verify.as_json(report) if as_json else verify.as_text(report))
+    raise typer.Exit(0 if report.agrees else 1)
 
 
 @database.command()

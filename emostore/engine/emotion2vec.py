@@ -12,7 +12,7 @@ import math
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from emostore.config import Precision
 from emostore.emotions import EMOTIONS
 from emostore.engine import batching, slim
-from emostore.engine.architecture import architecture
+from emostore.engine.architecture import Architecture, architecture
 from emostore.engine.batching import FRAMES_PER_S, Stretch
 from emostore.engine.checkpoint import Checkpoint, describe
 from emostore.engine.checkpoint_config import FRAME_SAMPLES
@@ -41,9 +41,8 @@ from emostore.engine.recognizer import (
 from emostore.errors import AudioError, EmostoreError, ModelError
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
-
-    from emostore.engine.network import Network
 
 # Frames that go through the network together. More bring a processor nothing; a graphics card idles with less.
 BUDGET_FRAMES = {"cpu": 60 * FRAMES_PER_S, "cuda": 1200 * FRAMES_PER_S}
@@ -54,6 +53,22 @@ _NORM_EPS = 1e-5  # of the layer norm over a waveform
 logger = logging.getLogger(__name__)
 
 
+class FrameNetwork(Protocol):
+    """What turns waveforms into frames: `network.Network`, or FunASR's (`reference`)."""
+
+    architecture: Architecture
+    device: torch.device
+    dtype: torch.dtype
+
+    def count_frames(self, samples: int) -> int:
+        """Frames of a waveform of so many samples."""
+        ...
+
+    def frames(self, waveforms: Sequence[Tensor]) -> list[Tensor]:
+        """Features of normalised waveforms, float32 (samples,): float32 (frames, dim) each."""
+        ...
+
+
 class Emotion2vecRecognizer:
     """A loaded checkpoint, on CUDA where there is one. Threads may share it; inside, one runs at a time.
 
@@ -62,7 +77,7 @@ class Emotion2vecRecognizer:
     computes in.
     """
 
-    def __init__(self, checkpoint: Checkpoint, tensors: Mapping[str, Tensor], network: Network) -> None:
+    def __init__(self, checkpoint: Checkpoint, tensors: Mapping[str, Tensor], network: FrameNetwork) -> None:
         self._network = network
         self._device = network.device
         self._normalize = network.architecture.normalize
@@ -101,14 +116,15 @@ class Emotion2vecRecognizer:
         (`slim`). Raises `ModelError` naming what is wrong with the checkpoint.
         """
         checkpoint = describe(path)
-        network = architecture(checkpoint)  # refused before torch is imported, which takes a second
+        network = architecture(checkpoint)
+        loading = slim.begin(checkpoint, cache_dir)  # in another thread, while torch is imported
         import torch
 
         from emostore.engine.network import Network
 
         place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         dtype = choose(precision, place)
-        tensors = slim.load(checkpoint, cache_dir, "bfloat16" if dtype == torch.bfloat16 else "float32")
+        tensors = loading.tensors("bfloat16" if dtype == torch.bfloat16 else "float32")
         if place.type == "cpu":
             torch.set_num_threads(threads or physical_cores())
         return cls(checkpoint, tensors, Network(network, tensors, place, dtype))

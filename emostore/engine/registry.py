@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from emostore.config import Precision, Settings
@@ -47,7 +47,7 @@ class _Choice:
     reference: bool = False
     threads: int | None = None
     precision: Precision = "auto"
-    cache_dir: Path | None = None
+    cache_dir: Path | None = field(default=None, compare=False)
 
 
 _lock = threading.RLock()
@@ -80,6 +80,21 @@ def available_models(settings: Settings) -> list[ModelListing]:
         folder = Path(settings.model.removeprefix(f"{REFERENCE}:")).expanduser()
         listings.append(_list_folder(settings.model, folder, settings))
     return listings
+
+
+def checkpoint_folder(settings: Settings) -> Path:
+    """The checkpoint that the settings mean, where `auto` and `funasr` mean the large model.
+
+    Raises `ModelError` where it is not here, and for the bundled model, which has no checkpoint.
+    """
+    if settings.model in (AUTO, REFERENCE):
+        settings = settings.model_copy(update={"model": LARGE})
+    found = _choose(settings).path
+    if found is None:
+        raise ModelError(
+            "{name} is bundled and has no checkpoint. Name {large}, or the folder of one.", name=BASELINE, large=LARGE
+        )
+    return found
 
 
 def clear() -> None:
@@ -178,7 +193,9 @@ def _read(choice: _Choice) -> Recognizer:
         return FunasrRecognizer.load(choice.path, threads=choice.threads)
     from emostore.engine.emotion2vec import Emotion2vecRecognizer
 
-    return Emotion2vecRecognizer.load(choice.path, threads=choice.threads)
+    return Emotion2vecRecognizer.load(
+        choice.path, threads=choice.threads, precision=choice.precision, cache_dir=choice.cache_dir
+    )
 
 
 def _list_baseline() -> ModelListing:

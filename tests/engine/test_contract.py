@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,11 +27,13 @@ from tests.engine import tiny_checkpoint
 TOLERANCE = 1e-4  # of a logit: float32 sums in another order
 
 
-@pytest.fixture(scope="module", params=["emotion2vec", "baseline"])
-def recognizer(request: pytest.FixtureRequest) -> Recognizer:
-    if request.param == "emotion2vec":
-        return load_recognizer(Settings(model=str(tiny_checkpoint.shared()), threads=1, precision="float32"))
-    return load_recognizer(Settings(model="baseline", threads=1))
+@pytest.fixture(scope="module", params=["emotion2vec", "funasr", "baseline"])
+def recognizer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Recognizer:
+    model = {"emotion2vec": str(tiny_checkpoint.shared()), "funasr": f"funasr:{tiny_checkpoint.shared()}"}
+    data_dir = tmp_path_factory.mktemp("contract")
+    return load_recognizer(
+        Settings(model=model.get(request.param, request.param), data_dir=data_dir, threads=1, precision="float32")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -159,8 +162,10 @@ def test_waveforms_are_not_changed_and_may_be_read_only_views(recognizer: Recogn
     np.testing.assert_array_equal(stereo, before)
 
 
-def test_loading_again_gives_the_loaded_one(recognizer: Recognizer) -> None:
-    baseline = recognizer.info.name != "emotion2vec_tiny"
-    model = "baseline" if baseline else str(tiny_checkpoint.shared())
-    again = Settings(model=model, threads=1, precision="float32")
+def test_loading_again_gives_the_loaded_one_wherever_its_weights_are_cached(
+    request: pytest.FixtureRequest, recognizer: Recognizer, tmp_path: Path
+) -> None:
+    name = request.node.callspec.params["recognizer"]
+    model = {"emotion2vec": str(tiny_checkpoint.shared()), "funasr": f"funasr:{tiny_checkpoint.shared()}"}
+    again = Settings(model=model.get(name, name), data_dir=tmp_path, threads=1, precision="float32")
     assert load_recognizer(again) is recognizer

@@ -44,7 +44,7 @@ def network(folder: Path) -> Network:
 def test_frames_are_those_of_funasr(tmp_path: Path, change: dict[str, Any], samples: int) -> None:
     folder = tiny_checkpoint.build(tmp_path / "c", head="random", seed=3, change=change)
     wave = tiny_checkpoint.probe(9)[:samples]
-    theirs = FunasrRecognizer.load(folder, device="cpu", threads=1)._frames(wave)
+    theirs = FunasrRecognizer.load(folder, device="cpu", threads=1).generate(wave).frames
     source = torch.from_numpy(wave)
     if change.get("normalize", True):
         source = torch.nn.functional.layer_norm(source, source.shape)

@@ -226,6 +226,14 @@ def test_a_folder_is_taken_as_a_checkpoint_with_the_threads_asked_for(original: 
     assert Fake.loads == [(str(original), 3)]
 
 
+def test_precision_and_cache_come_from_the_settings(original: Path, tmp_path: Path) -> None:
+    wanted = settings(tmp_path, str(original)).model_copy(update={"precision": "float32"})
+    registry.load_recognizer(wanted)
+    assert Fake.asked == [{"precision": "float32", "cache_dir": tmp_path / "data" / "cache"}]
+    registry.load_recognizer(wanted.model_copy(update={"precision": "bfloat16"}))
+    assert [asked["precision"] for asked in Fake.asked] == ["float32", "bfloat16"]
+
+
 def test_a_folder_in_the_home_directory_may_be_written_with_a_tilde(original: Path, tmp_path: Path, home: Path) -> None:
     folder = install(original, home / "tuned")
     registry.load_recognizer(settings(tmp_path, "~/tuned"))
