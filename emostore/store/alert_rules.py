@@ -11,6 +11,7 @@ from sqlalchemy import exists, func, select, update
 from sqlalchemy.orm import Session
 
 from emostore.errors import MetadataError
+from emostore.store import bulk
 from emostore.store.models import NAME_LENGTH
 from emostore.store.names import clean, clean_name
 from emostore.store.report_models import AlertRule
@@ -80,12 +81,15 @@ def set_active(session: Session, rule_id: int, active: bool) -> None:
 
 
 def seed(session: Session, rules: Iterable[tuple[str, Mapping[str, Any]]], user: str) -> bool:
-    """Add the rules that come with the program where there has never been any; whether it did."""
+    """Add the rules that come with the program where there has never been any; whether it did.
+
+    Of several processes that begin at once, one does.
+    """
     if session.scalar(select(exists().where(AlertRule.id > 0))):
         return False
-    for name, data in rules:
-        add_version(session, name, data, user)
-    return True
+    common = {"version": 1, "active": True, "created_at": datetime.now(UTC), "created_by": clean(user)[:NAME_LENGTH]}
+    rows = [{"name": name, "data": dict(data), **common} for name, data in rules]
+    return bool(bulk.insert_missing(session, AlertRule, rows, ("name", "version")))
 
 
 def _views(store: Store, condition: Any) -> tuple[RuleView, ...]:

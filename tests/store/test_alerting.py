@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -67,6 +69,25 @@ def test_the_rules_that_come_with_the_program_are_there_from_the_start_and_only_
     assert first.rule == ANGER
     alerting.switch_rule(store, first.id, False)
     assert alerting.active_rules(store) == ()
+
+
+def test_the_rules_that_come_with_the_program_are_put_in_place_once_by_whoever_is_first(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others look before the first has committed, as processes do that start together."""
+    started = threading.Barrier(3)
+    newest = alert_rules.newest
+
+    def look_together(store: Store) -> tuple[alert_rules.RuleView, ...]:
+        found = newest(store)
+        started.wait(60)
+        return found
+
+    monkeypatch.setattr(alert_rules, "newest", look_together)
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(alerting.active_rules, [store] * 3))
+    assert len({rule.id for rules in answers for rule in rules}) == len(DEFAULT_RULES)
+    assert all(len(rules) == len(DEFAULT_RULES) for rules in answers)
 
 
 def test_an_alert_is_stored_with_its_clip_and_says_what_the_rule_saw(store: Store) -> None:
