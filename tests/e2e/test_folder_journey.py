@@ -84,7 +84,7 @@ def test_a_row_of_the_history_leads_to_its_clip(app: App, page: Page) -> None:
     expect(page.locator('[class*="st-key-result_"]')).to_be_visible()
     page.goto(f"{app.url}/history?emotion=sad")
     settled(page)
-    expect(page.get_by_text("1 clips")).to_be_visible()
+    expect(page.get_by_text("1 clip", exact=True)).to_be_visible()
     table = page.locator('[data-testid="stDataFrame"]')
     table.click(position={"x": 15, "y": 52})  # the first row's mark, under the header of 35 px
     expect(page.get_by_role("heading", name="SAD.wav")).to_be_visible()
