@@ -11,7 +11,7 @@ from emostore import access
 from emostore.analytics.over_time import Change
 from emostore.errors import EmostoreError
 from emostore.services import demo, standing, watching
-from emostore.services.standing import DAYS, Standing
+from emostore.services.standing import Standing
 from emostore.store import alert_reports, reports, rollup_build
 from emostore.store.alert_reports import AlertFilter
 from emostore.store.report_views import Mover
@@ -49,9 +49,7 @@ def figures(found: Standing) -> None:
         return
     if not found.is_today:
         st.caption(_("Nothing is of the last four weeks. These are the four weeks to {day}.", day=str(found.today)))
-    by_day = {point.first_day: point.totals for point in found.volume}
-    stretch = [found.first + timedelta(number) for number in range(DAYS + 1)]
-    now = by_day.get(found.today)
+    now = next((point.totals for point in found.volume if point.first_day == found.today), None)
     with st.grid(min_column_width=190):
         st.metric(
             _("Clips today") if found.is_today else _("Clips on that day"),
@@ -59,8 +57,6 @@ def figures(found: Standing) -> None:
             round((now.clips if now else 0) - found.usual_clips),
             delta_color="off",
             delta_description=_("usual: {count}", count=f"{found.usual_clips:,.0f}"),
-            chart_data=[by_day[day].clips if day in by_day else 0 for day in stretch],
-            chart_type="bar",
             border=True,
             height="stretch",
         )

@@ -1,4 +1,4 @@
-"""Clips are filtered, the link is passed on, whoever opens it finds the same rows, and all of them can be taken away."""
+"""Clips are filtered, the link is passed on, whoever opens it finds the same rows; all of them can be taken away."""
 
 from __future__ import annotations
 
