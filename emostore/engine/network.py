@@ -18,6 +18,7 @@ On CUDA this plain path was never run on a real card; nothing is compiled there.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -27,11 +28,15 @@ from torch import Tensor
 
 from emostore.engine.architecture import AUDIO, Architecture
 from emostore.engine.checkpoint_config import FRAME_SAMPLES
+from emostore.engine.kernels import LOG2_E, Linear, attend_blockwise
 
 EPS = 1e-5  # of the layer norms outside the transformer blocks
 # Rows that go through the convolutions at once. Their first layers are 64 and 32 times as long as a row and
 # 512 wide: in small blocks they stay in a processor's cache; a graphics card wants large ones.
 FRONT_END_ROWS = {"cpu": 64, "cuda": 4096}
+# Rows of a positional convolution that make one image of a batch: with one long row, oneDNN needs up to five
+# times as long at some lengths.
+POSITION_ROWS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +50,8 @@ class _Rows:
 class Network:
     """Weights on their device and in their precision, and the way through them.
 
-    In a 16-bit precision, matrix products and what lies between them are in it; the first convolution,
-    which sees the waveform, stays in float32, and sums within a product or a norm are float32 anyway.
+    In a 16-bit precision, matrix products and what goes into them are in it. What a block adds to, its norms
+    and the first convolution, which sees the waveform, are float32, and so are sums within a product.
     """
 
     def __init__(
@@ -54,18 +59,28 @@ class Network:
     ) -> None:
         self.architecture, self.device, self.dtype = architecture, device, dtype
         self._lead = max(architecture.extra_tokens, architecture.positional_kernel // 2)
-        first = f"{AUDIO}local_encoder.conv_layers.0."
-        self._tensors = {
-            name: tensor.to(device, torch.float32 if name.startswith(first) else dtype)
-            for name, tensor in tensors.items()
+        self._extra_tokens = tensors[AUDIO + "extra_tokens"][0].to(device, torch.float32)
+        self._vectors = {name: each.to(device, torch.float32) for name, each in tensors.items() if each.dim() == 1}
+        self._linears = {
+            part: Linear(each, self._vectors[f"{part}.bias"], device, dtype, gelu=part.endswith(".fc1"))
+            for part, each in ((name.removesuffix(".weight"), each) for name, each in tensors.items())
+            if each.dim() == 2
         }
-        self._kernels = [
+        self._kernels: list[tuple[Tensor, Tensor]] = []  # (dim, dim of a group, 1, kernel) and bias of each position
+        for i in range(len(architecture.conv_layers)):
             # (channels, width, kernel) to (channels, kernel · width), as the windows below lie in memory
-            self._tensors[f"{AUDIO}local_encoder.conv_layers.{i}.0.weight"].transpose(1, 2).flatten(1).contiguous()
-            for i in range(len(architecture.conv_layers))
-        ]
+            name = f"{AUDIO}local_encoder.conv_layers.{i}.0"
+            weight = tensors[f"{name}.weight"].transpose(1, 2).flatten(1)
+            self._linears[name] = Linear(weight, None, device, dtype if i else torch.float32)
+        for i in range(architecture.positional_layers):
+            name = f"{AUDIO}relative_positional_encoder.{i + 1}.0"
+            weight = tensors[f"{name}.weight"][:, :, None].to(device, dtype, memory_format=torch.channels_last)
+            self._kernels.append((weight, self._vectors[f"{name}.bias"].to(dtype)))
         scale = tensors[AUDIO + "alibi_scale"].to(device, torch.float32).view(-1).clamp_min(0)
         self._slopes = alibi_slopes(architecture.heads).to(device) * scale
+        self._blockwise = device.type == "cpu" and dtype != torch.float16  # whose range is too narrow for powers
+        if self._blockwise:
+            self._slopes *= LOG2_E
 
     def count_frames(self, samples: int) -> int:
         """Frames of a waveform of so many samples."""
@@ -88,14 +103,14 @@ class Network:
             stream[start : start + used] = waveform[:used].to(self.device)
             gaps[clip.start : clip.start + clip.frames] = False
         x = self._front_end(stream, row)  # (rows, dim)
-        x = x + self._positions(x, gaps)
+        x = x.float() + self._positions(x, gaps)
         for clip in clips:
-            x[clip.start - arch.extra_tokens : clip.start] = self._tensors[AUDIO + "extra_tokens"][0]
+            x[clip.start - arch.extra_tokens : clip.start] = self._extra_tokens
         x = self._norm(x, AUDIO + "context_encoder.norm", arch.eps)
         bias = self._alibi(max(clip.frames for clip in clips))
         for block in arch.blocks:
             x = self._block(x, block, clips, bias)
-        return [x[clip.start : clip.start + clip.frames].float() for clip in clips]
+        return [x[clip.start : clip.start + clip.frames] for clip in clips]
 
     def _front_end(self, stream: Tensor, rows: int) -> Tensor:
         """Waveform (samples,) to local features (rows, dim), block by block: no row needs its neighbours' rows."""
@@ -107,7 +122,7 @@ class Network:
             for i, (_, kernel, stride) in enumerate(self.architecture.conv_layers):
                 steps, width = (len(x) - kernel) // stride + 1, x.shape[1]  # (steps, channels), channels last
                 windows = x.as_strided((steps, kernel * width), (stride * width, 1))  # `kernel` successive rows in one
-                x = F.linear(windows, self._kernels[i])
+                x = self._linear(windows, f"{AUDIO}local_encoder.conv_layers.{i}.0")
                 x = F.gelu(self._norm(x, f"{AUDIO}local_encoder.conv_layers.{i}.2.1", EPS)).to(self.dtype)
             parts.append(self._norm(x, AUDIO + "project_features.1", EPS))
         return self._linear(torch.cat(parts), AUDIO + "project_features.2")
@@ -115,19 +130,25 @@ class Network:
     def _positions(self, x: Tensor, gaps: Tensor) -> Tensor:
         """Relative positions (rows, dim) from local features (rows, dim)."""
         arch = self.architecture
-        left = arch.positional_kernel // 2
-        right = arch.positional_kernel - 1 - left  # an even kernel has one frame less on the right
-        for i in range(arch.positional_layers):
-            name = f"{AUDIO}relative_positional_encoder.{i + 1}.0"
-            x = F.pad(x.masked_fill(gaps[:, None], 0).T, (left, right))  # (dim, left + rows + right)
-            x = F.conv1d(
-                x, self._tensors[f"{name}.weight"], self._tensors[f"{name}.bias"], groups=arch.positional_groups
-            )
-            x = F.gelu(F.layer_norm(x.T, (arch.dim,), eps=EPS))
+        rows, images = len(x), math.ceil(len(x) / POSITION_ROWS)
+        around = arch.positional_kernel - 1
+        left = arch.positional_kernel // 2  # an even kernel has one frame less on the right
+        size = (images, POSITION_ROWS + around, 1, arch.dim)
+        step = (POSITION_ROWS * arch.dim, arch.dim, arch.dim, 1)
+        for weight, bias in self._kernels:
+            x = x.masked_fill(gaps[:, None], 0)
+            x = F.pad(x, (0, 0, left, images * POSITION_ROWS + around - left - rows))
+            x = x.as_strided(size, step).permute(0, 3, 2, 1)  # (images, dim, 1, POSITION_ROWS + around)
+            x = F.conv2d(x.contiguous(memory_format=torch.channels_last), weight, bias, groups=arch.positional_groups)
+            x = x.permute(0, 3, 2, 1).reshape(-1, arch.dim)[:rows]
+            x = F.gelu(F.layer_norm(x, (arch.dim,), eps=EPS))
         return x
 
     def _alibi(self, frames: int) -> Tensor:
-        """What is added to attention scores: (heads, tokens, tokens), the extra tokens first, with zeros."""
+        """What is added to attention scores: (heads, tokens, tokens), the extra tokens first, with zeros.
+
+        In powers of two where `attend_blockwise` is what adds it.
+        """
         extra = self.architecture.extra_tokens
         place = torch.arange(frames, device=self.device, dtype=torch.float32)
         distance = (place[:, None] - place).abs()
@@ -141,7 +162,7 @@ class Network:
         eps = self.architecture.eps
         attended = self._attend(self._linear(x, f"{name}.attn.qkv"), clips, bias)
         x = self._norm(x + self._linear(attended, f"{name}.attn.proj"), f"{name}.norm1", eps)
-        inner = F.gelu(self._linear(x, f"{name}.mlp.fc1"))  # (rows, hidden)
+        inner = self._linear(x, f"{name}.mlp.fc1")  # (rows, hidden)
         return self._norm(x + self._linear(inner, f"{name}.mlp.fc2"), f"{name}.norm2", eps)
 
     def _attend(self, qkv: Tensor, clips: Sequence[_Rows], bias: Tensor) -> Tensor:
@@ -152,21 +173,21 @@ class Network:
         for clip in clips:
             rows = slice(clip.start - arch.extra_tokens, clip.start + clip.frames)
             query, key, value = qkv[rows].permute(1, 2, 0, 3)  # each (heads, tokens, dim of a head)
-            tokens = query.shape[1]
-            own = bias[:, :tokens, :tokens]
-            if self.device.type == "cpu":  # torch's fused attention takes 2.4 times as long there with a bias
-                score = torch.baddbmm(own, query, key.transpose(1, 2), alpha=query.shape[2] ** -0.5)
-                attended = score.softmax(-1) @ value
+            mask = bias[:, : query.shape[1], : query.shape[1]]
+            if self._blockwise:
+                attended = attend_blockwise(query, key, value, mask)
             else:
-                attended = F.scaled_dot_product_attention(query[None], key[None], value[None], own[None])[0]
+                attended = F.scaled_dot_product_attention(query[None], key[None], value[None], attn_mask=mask)[0]
             result[rows] = attended.transpose(0, 1)
         return result.flatten(1)
 
     def _linear(self, x: Tensor, name: str) -> Tensor:
-        return F.linear(x, self._tensors[f"{name}.weight"], self._tensors[f"{name}.bias"])
+        return self._linears[name](x)
 
     def _norm(self, x: Tensor, name: str, eps: float) -> Tensor:
-        return F.layer_norm(x, (x.shape[-1],), self._tensors[f"{name}.weight"], self._tensors[f"{name}.bias"], eps)
+        if x.is_cuda:  # where both have to be of one type
+            x = x.float()
+        return F.layer_norm(x, (x.shape[-1],), self._vectors[f"{name}.weight"], self._vectors[f"{name}.bias"], eps)
 
 
 def alibi_slopes(heads: int) -> Tensor:
