@@ -61,7 +61,7 @@ class Sentence:
 
     def __str__(self) -> str:
         """In English, as logs and the texts of errors hold it."""
-        return self.message.format(**self.params)
+        return explain(self, "en")
 
 
 def explain(sentence: Explained, language: str) -> str:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from emostore import access
 from emostore.store import reports
-from emostore.ui import clips, editing, shell
+from emostore.ui import clips, editing, findings, shell
 from emostore.ui.bootstrap import open_store
 from emostore.ui.player import clip as player
 from emostore.ui.text import _, plain
@@ -27,6 +27,7 @@ else:
     with scores:
         clips.chart(view)
         clips.warning(view)
+        findings.of_clip(view)
     with about:
         clips.metadata(view)
         editing.menu(view)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from emostore.analytics.insights import headline
-from emostore.analytics.reference import CASES
+from emostore.analytics.reference import CASES, SCENARIOS
+from emostore.ui import findings
 from emostore.ui.scores import distribution, theme
 from emostore.ui.text import _, explain, language
 
@@ -19,6 +20,7 @@ def reference_cases() -> None:
     st.subheader(_("What a distribution tells"), anchor=False)
     st.caption(_("Three published examples. They are not recordings of yours."))
     named = {_(name): scores for name, scores in CASES.items()}
+    scenarios = [SCENARIOS[name] for name in CASES]
     together, apart = st.columns([2, 3], gap="large")
     with together:
         radar = charts.radar_chart(named, lang=language(), theme=theme(), size=RADAR_PX)
@@ -27,3 +29,4 @@ def reference_cases() -> None:
         with tab:
             st.write(explain(headline(scores)))
             distribution(scores, key=f"case{number}", file_name=name)
+            findings.of_scores(scores, scenario=scenarios[number])

@@ -31,9 +31,20 @@ def test_a_clip_opens_with_a_sentence_then_its_chart_and_what_is_known(app: AppT
     about = "\n".join(table.value.to_string() for table in at.table)
     for part in ("Ana", "Case 7", "1:15", "a guess: the time of the upload", "8,000 Hz", "31 Mar 2026"):
         assert part in about
+    for finding in ("One emotion dominates: angry with 60.5 %", "high-priority alert is raised"):
+        assert finding in text(at).replace("\\", "")
+    assert "Service quality 1" in text(at)
     assert "six cannot give Other, Surprised, Unknown" in text(at)
     assert "The sample rate changes inside the recording" in text(at)
     assert "not kept" in text(at)
+
+
+def test_the_quality_of_an_employees_voice_is_not_scored(app: AppTest, store: Store) -> None:
+    at = opened(app, saved(store, role="agent"))
+    assert not at.exception
+    assert "One emotion dominates" in text(at)
+    assert "Service quality" not in text(at)
+    assert "alert" not in text(at)
 
 
 def test_a_clip_in_chinese_names_everything_in_chinese(app: AppTest, store: Store) -> None:

@@ -37,6 +37,11 @@ def test_an_empty_app_says_what_to_do_and_shows_the_three_cases(app: AppTest, da
     assert "mostly neutral (67.4 %)" in text(at)  # as published, not renormalised
     assert "angry (42.1 %) more than disgusted (18.3 %)" in text(at)
     assert "mostly happy (72.4 %)" in text(at)
+    said = text(at).replace("\\", "")
+    assert "part of the sound is hard to classify" in said
+    assert "at 60.4 %, which is over 60 %" in said
+    assert "at or under 0.5 %: this voice is fit for children" in said
+    assert all(f"Service quality {score}" in said for score in ("61.5", "18.7", "95.0"))
     assert len(at.get("vega_lite_chart")) == 4  # the radar, and a bar chart of each
 
 
