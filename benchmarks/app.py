@@ -86,7 +86,7 @@ class Server:
     def start(self) -> None:
         """Start the server and wait until it answers."""
         environment = os.environ | {"EMOSTORE_DATA_DIR": str(self.folder), "EMOSTORE_MODEL": "baseline"}
-        command = [sys.executable, "-m", "streamlit", "run", "Home.py", "--server.port", str(self.port)]
+        command = [sys.executable, "-m", "emostore.api", "--port", str(self.port)]  # as `make run` does
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

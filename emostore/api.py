@@ -10,10 +10,12 @@ import argparse
 import logging
 import re
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -32,6 +34,7 @@ from emostore.store.session import Store, create_store
 log = logging.getLogger(__name__)
 
 HOME = Path(__file__).resolve().parents[1] / "Home.py"
+_HEAVY = ("pandas", "pyarrow", "altair", "babel.dates")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _HEADERS = {
     "Cache-Control": "private, no-cache",  # kept by nobody between, and asked for again: rights may change
