@@ -1,5 +1,9 @@
 """Altair builders: data in, chart out. No page and no store is known here."""
 
+# Altair looks into pandas if anybody has begun to import it, and fails if another thread is not through with that.
+# Importing it here waits until it is whole.
+import pandas  # noqa: F401
+
 from emostore.charts.bar import bar_chart
 from emostore.charts.export import Format, save
 from emostore.charts.interval import Interval, axis_around, interval_chart

@@ -173,7 +173,7 @@ def _facts(found: Comparison, samples: Named) -> None:
         if sample.mean is None or sample.thing.kind == "case":
             continue
         st.caption(
-            plain(label)
+            _isolated(label)
             + ": "
             + _(
                 "{clips} clips in {sessions} sessions, {speech} of speech",
@@ -188,6 +188,11 @@ def _facts(found: Comparison, samples: Named) -> None:
         st.caption(_("One session alone has no interval: nothing tells how much others would differ from it."))
 
 
+def _isolated(name: str) -> str:
+    """A name inside a sentence, between marks that keep one written from right to left from turning what follows."""
+    return f"\u2068{plain(name)}\u2069"
+
+
 def _pick(name: str, label: str, numbers: Sequence[str], default: str, names: Sequence[str]) -> str:
     binding = urls.bound(name, numbers, default)
     chosen = st.selectbox(label, numbers, format_func=lambda number: names[int(number) - 1], width=280, **binding)
@@ -195,7 +200,7 @@ def _pick(name: str, label: str, numbers: Sequence[str], default: str, names: Se
 
 
 def _said(found: Difference, first: str, second: str) -> None:
-    names = {"first": plain(first), "second": plain(second)}
+    names = {"first": _isolated(first), "second": _isolated(second)}
     if found.real:
         listing = listed(emotion(name) for name in found.real)
         st.markdown(_("{first} and {second} really differ in: {emotions}.", **names, emotions=f"**{listing}**"))

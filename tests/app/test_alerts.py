@@ -123,14 +123,14 @@ def test_pages_follow_each_other_without_a_gap(app: AppTest, store: Store, monke
 def test_an_edited_url_breaks_nothing(app: AppTest, store: Store) -> None:
     call(store, "one.wav", ANGRY)
     rubbish = {"state": "x", "severity": "x", "rule": "x", "agent": "x", "before": "rubbish", "section": "x"}
-    at = opened(app, **rubbish, **{"first": "yesterday"})
+    at = opened(app, **rubbish, first="yesterday")
     assert not at.exception
     assert not at.error
     assert titles(at) == ["one\\.wav"]
 
 
 def test_inverted_days_are_explained(app: AppTest, store: Store) -> None:
-    at = opened(app, **{"first": "2020-01-02", "last": "2020-01-01"})
+    at = opened(app, first="2020-01-02", last="2020-01-01")
     assert not at.exception
     assert "The first day is after the last one" in text(at)
 

@@ -81,7 +81,7 @@ def test_a_difference_that_is_real_is_named_with_its_interval(app: AppTest, stor
     calls(store, "Bob", varied(ANGRY, 8))
     at = opened(app, "agent:Ana", "agent:Bob")
     assert not at.exception
-    assert "Ana and Bob really differ in: **Angry, Disgusted, Happy" in text(at)
+    assert "\u2068Ana\u2069 and \u2068Bob\u2069 really differ in: **Angry, Disgusted, Happy" in text(at)
     rows = {row["Emotion"]: row for row in table(at, 1)}
     assert rows["Happy"]["More than chance"].startswith("yes (p = 0.0")
     assert rows["Happy"]["Difference"].startswith("+")
@@ -92,7 +92,7 @@ def test_agents_alike_do_not_differ(app: AppTest, store: Store) -> None:
     calls(store, "Ana", varied(GLAD, 8))
     calls(store, "Bob", varied(GLAD, 8))
     at = opened(app, "agent:Ana", "agent:Bob")
-    assert "No difference between Ana and Bob is more than chance." in text(at)
+    assert "No difference between \u2068Ana\u2069 and \u2068Bob\u2069 is more than chance." in text(at)
 
 
 def test_an_agent_with_one_clip_has_no_interval_and_that_is_said(app: AppTest, store: Store) -> None:
@@ -184,7 +184,7 @@ def test_more_than_six_are_cut_and_that_is_said(app: AppTest, store: Store) -> N
 
 def test_inverted_dates_are_explained(app: AppTest, store: Store) -> None:
     call(store, "one.wav")
-    at = opened(app, "agent:Ana", **{"first": "2026-04-02", "last": "2026-04-01"})
+    at = opened(app, "agent:Ana", first="2026-04-02", last="2026-04-01")
     assert not at.exception
     assert "The first day is after the last one" in text(at)
     assert not at.get("vega_lite_chart")
@@ -192,14 +192,14 @@ def test_inverted_dates_are_explained(app: AppTest, store: Store) -> None:
 
 def test_days_without_a_clip_are_explained(app: AppTest, store: Store) -> None:
     call(store, "one.wav")
-    at = opened(app, "agent:Ana", **{"first": "2020-04-01", "last": "2020-04-02"})
+    at = opened(app, "agent:Ana", first="2020-04-01", last="2020-04-02")
     assert not at.exception
     assert "Ana has no clip with scores of nine in these days and voices." in text(at)
 
 
 def test_an_edited_url_breaks_nothing(app: AppTest, store: Store) -> None:
     call(store, "one.wav")
-    at = opened(app, "agent:Ana", *CASES, model="a@b@c", voice="'; --", one="9", split="soon", **{"first": "yesterday"})
+    at = opened(app, "agent:Ana", *CASES, model="a@b@c", voice="'; --", one="9", split="soon", first="yesterday")
     assert not at.exception
     assert not at.error
     assert len(radar_names(at)) == 4

@@ -202,7 +202,7 @@ def test_days_without_calls_and_inverted_days_are_explained(
     app: AppTest, store: Store, first: str, last: str, said: str
 ) -> None:
     calls(store, "Ana", varied(GLAD, 5))
-    at = opened(app, **{"first": first, "last": last})
+    at = opened(app, first=first, last=last)
     assert not at.exception
     assert said in text(at)
     assert not places(at)
