@@ -92,11 +92,18 @@ def _store() -> Store:
     return create_store(settings().resolved_database_url)
 
 
+def _warm_up() -> None:
+    """Import what every page needs while the first reader still finds the way here: it takes seconds."""
+    for name in _HEAVY:
+        import_module(name)
+
+
 @asynccontextmanager
 async def _lifespan(_: st.App) -> AsyncIterator[None]:
     served = (playback.ROUTE_IS_SERVED, exporting.ROUTE_IS_SERVED)
     for event in served:
         event.set()
+    threading.Thread(target=_warm_up, name="emostore-warm-up", daemon=True).start()
     try:
         yield
     finally:

@@ -17,7 +17,18 @@ from tests.e2e.conftest import App, new_app, settled
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("looks")]
 
-PAGES = ("", "upload", "history", "history?days=all&agent=Ana", "clip", "clip?id=1", "settings")
+PAGES = (
+    "",
+    "upload",
+    "history",
+    "history?days=all&agent=Ana",
+    "clip",
+    "clip?id=1",
+    "compare",
+    "leaderboard",
+    "alerts",
+    "settings",
+)
 SERIOUS = ("serious", "critical")
 
 # What is said in Latin letters on Chinese pages, too: names of formats, models, products and of the test's own clip.
