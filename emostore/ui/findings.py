@@ -54,9 +54,9 @@ def of_scores(
     """Sentences with their numbers, the service quality last."""
     spoken_s = math.inf if speech_s is None else speech_s
     found = insights(scores, scenario=scenario, role=role, speech_s=spoken_s, classes=classes, alert_rules=rules)
-    lines = [f"- {_ICONS[each.severity]} {plain(explain(each.sentence))}" for each in found]
+    lines = [f"{_ICONS[each.severity]} {plain(explain(each.sentence))}" for each in found]
     if role != "agent":  # a voice of an employee is shown for coaching, never scored
         quality = service_quality_score(scores, BALANCED)
         said = _("Service quality {quality:.1f}. {range}", quality=quality, range=explain(BALANCED.landmarks()))
-        lines.append(f"- :gray[:material/star:] {plain(said)}")
-    st.markdown("\n".join(lines))
+        lines.append(f":gray[:material/star:] {plain(said)}")
+    st.markdown("  \n".join(lines))
