@@ -142,7 +142,7 @@ def _charts(found: AgentProfile) -> None:
         kind = "quality" if figure == "quality" else "score"
         series.lines({name: points for name, points in named.items() if points}, kind, label[figure], key="agent_line")
     with right:
-        st.markdown(f"**{_('Mix of emotions')}**")
+        st.markdown("**" + _("Mix of emotions") + "**")
         series.mix(header.series, found.step_days, header.model, key="agent_mix")
 
 

@@ -190,7 +190,7 @@ def invented(found: Standing) -> None:
 
 def _offer_demo() -> None:
     with st.container(border=True, key="demo"):
-        st.markdown(f"**{_('Or look around in an invented call centre')}**")
+        st.markdown("**" + _("Or look around in an invented call centre") + "**")
         st.caption(
             _(
                 "{clips} clips of {agents} agents over {days} days, marked as invented everywhere, and removed with "
