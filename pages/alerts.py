@@ -5,17 +5,20 @@ from __future__ import annotations
 import streamlit as st
 
 from emostore import access
+from emostore.services import watching
 from emostore.ui import alert_rules, alerts, shell
+from emostore.ui.bootstrap import open_store
 from emostore.ui.text import _
 
 shell.through_home()
 access.require("read")
 st.title(_("Alerts"), anchor=False)
 section = alerts.section()
-alert_rules.blind()
+rules = watching.rules(open_store())
+alert_rules.blind(rules)
 if section == "rules":
-    alert_rules.section()
+    alert_rules.section(rules)
 else:
-    wanted = alerts.filters()
+    wanted = alerts.filters(rules)
     if wanted is not None:
         alerts.queue(wanted)

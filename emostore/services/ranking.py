@@ -30,11 +30,10 @@ VOICES: Mapping[str, tuple[str, ...]] = MappingProxyType({"customer": ("customer
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An agent with a standing; `trend` is the quality of every span with clips, in order."""
+    """An agent with a standing."""
 
     standing: Standing
     row: LeaderboardRow
-    trend: tuple[float, ...]
 
     @property
     def mean(self) -> float:
@@ -86,13 +85,18 @@ def board(
     weights = profile.part_coefficients()
     samples = _samples(list(rows.values()), profile)
     standings = ranking.rank(samples, limits=_limits(profile))
-    places = tuple(
-        Place(each, rows[each.sample.agent_id], _trend(rows[each.sample.agent_id], profile)) for each in standings
-    )
+    places = tuple(Place(each, rows[each.sample.agent_id]) for each in standings)
     clips = sum(row.clips for row in rows.values())
     total = sum((row.moments.sums for row in rows.values()), start=np.zeros(len(weights)))
     mean = float(weights @ total) / clips if clips else None
     return Board(found.model, profile, places, mean, found.unknown, found.span_days)
+
+
+def trend(row: LeaderboardRow, profile: ScoringProfile) -> tuple[float, ...]:
+    """The quality as measured of every span with clips, in order."""
+    points = [point for point in row.trend if point.clips]
+    sums = np.array([[point.clips, point.positive, point.negative, point.neutral] for point in points])
+    return tuple((sums @ profile.part_coefficients() / sums[:, 0]).tolist()) if points else ()
 
 
 def as_csv(found: Board) -> bytes:
@@ -156,13 +160,6 @@ def _samples(rows: list[LeaderboardRow], profile: ScoringProfile) -> list[AgentS
         )
         for row, mean, variance, size in zip(rows, means, variances, effective, strict=True)
     ]
-
-
-def _trend(row: LeaderboardRow, profile: ScoringProfile) -> tuple[float, ...]:
-    weights = profile.part_coefficients()
-    points = [point for point in row.trend if point.clips]
-    sums = np.array([[point.clips, point.positive, point.negative, point.neutral] for point in points])
-    return tuple((sums @ weights / sums[:, 0]).tolist()) if points else ()
 
 
 def _limits(profile: ScoringProfile) -> tuple[float, float]:

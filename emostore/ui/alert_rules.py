@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -22,17 +22,17 @@ _NEW = AlertRule("…", DEFAULT_RULES[0].emotions, ">", DEFAULT_RULES[0].thresho
 _REACH = (0, alerting.PREVIEW_DAYS, 365)  # days of stored clips that a saved rule is asked of again
 
 
-def blind() -> None:
+def blind(rules: Sequence[RuleStatus]) -> None:
     """Name the active rules that the model in use cannot serve."""
-    for status in watching.rules(open_store()):
+    for status in rules:
         if status.view.active and status.blind is not None:
             said = plain(explain(status.blind))
             st.warning(f"**{plain(shown_name(status.view.name))}** · {said}", icon=":material/visibility_off:")
 
 
-def section() -> None:
+def section(rules: Sequence[RuleStatus]) -> None:
     """Every rule, and the form for a new one."""
-    for status in watching.rules(open_store()):
+    for status in rules:
         with st.container(border=True, key=f"rule_{status.view.id}"):
             _rule(status)
     if access.can("administer"):

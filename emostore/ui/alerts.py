@@ -12,6 +12,7 @@ from babel.dates import format_timedelta
 from emostore import access
 from emostore.errors import EmostoreError
 from emostore.services import alerting, playback, watching
+from emostore.services.watching import RuleStatus
 from emostore.store import alert_reports, history, reports
 from emostore.store.alert_reports import AlertFilter
 from emostore.store.alerts import COMMENT_LENGTH, AlertState
@@ -42,14 +43,14 @@ def section() -> str:
     return chosen or "queue"
 
 
-def filters() -> AlertFilter | None:
+def filters(rules: Sequence[RuleStatus]) -> AlertFilter | None:
     """Draw the filters; None if they contradict each other, which is then said."""
     store = open_store()
     counted = alert_reports.counts(store)
-    rules = sorted({status.view.name for status in watching.rules(store)})
+    called = sorted({status.view.name for status in rules})
     names = alert_reports.assignees(store)
     states = (*ALERT_STATES, "all")
-    report_filters.strangers({"state": states, "severity": SEVERITIES, "rule": rules, "section": _SECTIONS})
+    report_filters.strangers({"state": states, "severity": SEVERITIES, "rule": called, "section": _SECTIONS})
     asked = history_filters.asked("all")
     state = st.segmented_control(
         _("State"),
@@ -60,7 +61,7 @@ def filters() -> AlertFilter | None:
     )
     with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
         severity = _choice("severity", _("Severity"), SEVERITIES, alert_rules.severity)
-        rule = _choice("rule", _("Rule"), rules, alert_rules.shown_name)
+        rule = _choice("rule", _("Rule"), called, alert_rules.shown_name)
         history_filters.choice("agent", _("Agent"), history.options(store).agents, asked.wanted.agent)
         # A link may name somebody whose alerts are all resolved by now.
         named = st.query_params.get("assignee")

@@ -9,7 +9,8 @@ import streamlit as st
 
 from emostore.services import comparing, history_address
 from emostore.services.comparing import CASE_NAMES, MOST, Comparison, Sample, Span, Thing
-from emostore.store import reports, search
+from emostore.store import filter_names, reports, search
+from emostore.store.history import HistoryFilter
 from emostore.ui import history_filters, report_filters, urls
 from emostore.ui.bootstrap import in_force, open_store
 from emostore.ui.text import _, plain
@@ -113,7 +114,7 @@ def left_out(found: Comparison) -> None:
     """A word on everything that was asked for and has no scores to show."""
     for thing in found.absent:
         st.warning(
-            _("{name} is not there (any more). Take it away, or look for another.", name=plain(_button_name(thing))),
+            _("{name} is not there (any more). Take it away, or look for another.", name=_button_name(thing)),
             icon=":material/search_off:",
         )
     for sample in found.empty:
@@ -186,15 +187,18 @@ def _icon(thing: Thing) -> str:
 
 
 def _button_name(thing: Thing) -> str:
-    """What a thing is called before it was read: of a session and a clip only the number is in the address."""
+    """What a thing is called: of a session and a clip only the number is in the address. Markdown, escaped."""
     if thing.kind == "case":
         return _(CASE_NAMES[thing.key])
     if thing.kind == "agent":
         return plain(_cut(thing.key))
-    row = reports.clip_rows(open_store(), [int(thing.key)]).get(int(thing.key)) if thing.kind == "clip" else None
-    if row is not None:
-        return plain(_cut(row.file_name))
-    return _("{kind} {number}", kind=_kind(thing.kind), number=thing.key)
+    store, number = open_store(), int(thing.key)
+    if thing.kind == "clip":
+        row = reports.clip_rows(store, [number]).get(number)
+        found = row.file_name if row else None
+    else:
+        found = filter_names.look_up(store, HistoryFilter(session_id=number)).session
+    return plain(_cut(found)) if found else _("{kind} {number}", kind=_kind(thing.kind), number=thing.key)
 
 
 def _plain_label(sample: Sample) -> str:

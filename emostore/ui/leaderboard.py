@@ -219,7 +219,7 @@ def _chart(found: Board, shown: Sequence[Place], mode: charts.Theme) -> alt.Laye
 def _table(found: Board, shown: Sequence[Place], wanted: Wanted) -> None:
     span = {1: _("day"), 7: _("week"), 28: _("four weeks")}[found.span_days]
     event = st.dataframe(
-        [_row(place) for place in shown],
+        [_row(place, found.profile) for place in shown],
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
@@ -248,7 +248,7 @@ def _table(found: Board, shown: Sequence[Place], wanted: Wanted) -> None:
         st.switch_page(links.HISTORY_PAGE, query_params=wanted.address(agent=agent))
 
 
-def _row(place: Place) -> dict[str, object]:
+def _row(place: Place, profile: ScoringProfile) -> dict[str, object]:
     standing, row = place.standing, place.row
     return {
         _("Rank"): standing.rank,
@@ -258,7 +258,7 @@ def _row(place: Place) -> dict[str, object]:
         _("95 % interval"): _interval(place),
         _("Rank could be"): f"{standing.rank_from} – {standing.rank_to}" if standing.rank else "",
         _("Group"): _group(place),
-        _("Trend"): list(place.trend),
+        _("Trend"): list(ranking.trend(row, profile)),
         _("Clips"): row.clips,
         _("of both voices"): row.mixed,
         _("Sessions"): standing.sample.sessions,
