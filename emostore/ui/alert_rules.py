@@ -87,10 +87,12 @@ def _precision(status: RuleStatus) -> str:
         return _("No alert so far.")
     if found.precision is None:
         return _(
-            "{total} alerts, none of them judged yet: resolve them, or call them false alarms.", total=f"{total:,}"
+            "Alerts so far: {total}, none of them judged yet: resolve them, or call them false alarms.",
+            total=f"{total:,}",
         )
     return _(
-        "Right in {precision:.0f} % of {judged} judged alerts ({false} false alarms), {total} in all.",
+        "Right in {precision:.0f} % of judged alerts. Judged: {judged}, false alarms among them: {false}, "
+        "in all: {total}.",
         precision=100 * found.precision,
         judged=f"{found.judged:,}",
         false=f"{found.by_state.get('false_alarm', 0):,}",
@@ -185,19 +187,18 @@ def _preview(rule: AlertRule, key: str) -> None:
             to_date=today,
             time_zone=in_force().time_zone,
         )
-    st.info(
-        _(
-            "This rule would have raised {found} alerts in the last {days} days, in {asked} clips that it looks at.",
-            found=f"{found.found:,}",
-            days=alerting.PREVIEW_DAYS,
-            asked=f"{found.asked:,}",
-        ),
-        icon=":material/calculate:",
-    )
+    values = {"found": f"{found.found:,}", "days": alerting.PREVIEW_DAYS, "asked": f"{found.asked:,}"}
+    if found.found == 1:
+        said = _("This rule would have raised 1 alert in the last {days} days; clips it looked at: {asked}.", **values)
+    else:
+        said = _(
+            "This rule would have raised {found} alerts in the last {days} days; clips it looked at: {asked}.", **values
+        )
+    st.info(said, icon=":material/calculate:")
     model = watching.model_in_use(open_store())
-    said = watching.blindness(rule, model)
-    if said is not None:
-        st.warning(plain(explain(said)), icon=":material/visibility_off:")
+    blindness = watching.blindness(rule, model)
+    if blindness is not None:
+        st.warning(plain(explain(blindness)), icon=":material/visibility_off:")
 
 
 def _save(rule: AlertRule, reach: int) -> None:

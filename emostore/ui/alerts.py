@@ -90,7 +90,8 @@ def queue(wanted: AlertFilter) -> None:
     if not page.rows:
         _nothing(wanted)
         return
-    st.caption(_("{count} alerts", count=f"{page.count:,}+" if page.more else f"{page.count:,}"))
+    count = f"{page.count:,}+" if page.more else f"{page.count:,}"
+    st.caption(_("1 alert") if count == "1" else _("{count} alerts", count=count))
     for view in page.rows:
         with st.container(border=True, key=f"alert_{view.alert_id}"):
             _card(view)

@@ -204,7 +204,8 @@ def _button_name(thing: Thing) -> str:
 def _plain_label(sample: Sample) -> str:
     name = _(sample.name) if sample.thing.kind == "case" else _cut(sample.name)
     named = {"": name, "before": _("{name}, before", name=name), "after": _("{name}, after", name=name)}[sample.half]
-    return _("{name} (demo)", name=named) if sample.demo else named
+    # Invented agents and sessions are called so by their own names.
+    return _("{name} (demo)", name=named) if sample.demo and "demo" not in name else named
 
 
 def _kind(kind: str) -> str:

@@ -176,7 +176,7 @@ def _facts(found: Comparison, samples: Named) -> None:
             _isolated(label)
             + ": "
             + _(
-                "{clips} clips in {sessions} sessions, {speech} of speech",
+                "clips: {clips}, sessions: {sessions}, speech: {speech}",
                 clips=f"{sample.clips:,}",
                 sessions=f"{sample.mean.sessions:,}",
                 speech=duration(sample.mean.speech_s),

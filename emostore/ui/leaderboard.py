@@ -139,9 +139,9 @@ def method(profile: ScoringProfile) -> None:
 
 def _summary(found: Board) -> None:
     without = len(found.places) - found.ranked
-    parts = [_("{count} agents ranked", count=f"{found.ranked:,}")]
+    parts = [_("Agents ranked: {count}", count=f"{found.ranked:,}")]
     if without:
-        parts.append(_("{count} with fewer than {least} sessions", count=f"{without:,}", least=LEAST_SESSIONS))
+        parts.append(_("with fewer than {least} sessions: {count}", count=f"{without:,}", least=LEAST_SESSIONS))
     if found.mean is not None:
         parts.append(_("mean quality of all clips {mean:.1f}", mean=found.mean))
     if found.model is not None:
@@ -157,7 +157,7 @@ def _unknown(found: Board, wanted: Wanted) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="unknown"):
         st.info(
             _(
-                "{count} clips are in nobody's rank, because nobody said whose voice they hold.",
+                "Clips in nobody's rank, because nobody said whose voice they hold: {count}.",
                 count=f"{found.unknown:,}",
             ),
             icon=":material/help:",
@@ -252,7 +252,7 @@ def _row(place: Place, profile: ScoringProfile) -> dict[str, object]:
     standing, row = place.standing, place.row
     return {
         _("Rank"): standing.rank,
-        _("Agent"): row.agent if not row.demo else _("{name} (demo)", name=row.agent),
+        _("Agent"): row.agent,
         _("Team"): row.team or "",
         _("Quality"): standing.estimate,
         _("95 % interval"): _interval(place),

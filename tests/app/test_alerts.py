@@ -156,7 +156,7 @@ def test_rules_tell_how_often_they_were_right(app: AppTest, store: Store) -> Non
     alerting.set_state(store, [4], "false_alarm")
     at = opened(app, section="rules")
     assert not at.exception
-    assert "Right in 75 % of 4 judged alerts (1 false alarms), 4 in all." in text(at)
+    assert "Right in 75 % of judged alerts. Judged: 4, false alarms among them: 1, in all: 4." in text(at)
     assert "angry \\+ disgusted \\> 60.0%" in text(at)
 
 
@@ -164,9 +164,9 @@ def test_a_new_rule_tells_what_it_would_find_then_is_saved_and_asked(app: AppTes
     call(store, "sad.wav", mixed({"sad": 0.9, "neutral": 0.1}, CALM, share=0.9))
     call(store, "calm.wav", CALM)
     at = opened(app, section="rules")
-    assert "would have raised 0 alerts in the last 30 days, in 2 clips" in text(at)
+    assert "would have raised 0 alerts in the last 30 days; clips it looked at: 2" in text(at)
     at.multiselect(key="rule_emotions_new").set_value(["sad"]).run()
-    assert "would have raised 1 alerts in the last 30 days" in text(at)
+    assert "would have raised 1 alert in the last 30 days" in text(at)
     assert at.button(key="save_rule_new").disabled  # it has no name
     at.text_input(key="rule_name_new").set_value("<i>Sadness</i>").run()
     at.button(key="save_rule_new").click().run()

@@ -85,7 +85,7 @@ def test_a_difference_that_is_real_is_named_with_its_interval(app: AppTest, stor
     rows = {row["Emotion"]: row for row in table(at, 1)}
     assert rows["Happy"]["More than chance"].startswith("yes (p = 0.0")
     assert rows["Happy"]["Difference"].startswith("+")
-    assert "8 clips in 8 sessions" in text(at)
+    assert "clips: 8, sessions: 8, speech: 8:00" in text(at)
 
 
 def test_agents_alike_do_not_differ(app: AppTest, store: Store) -> None:

@@ -56,7 +56,7 @@ def test_agents_are_ranked_with_intervals_and_those_with_few_sessions_last(app: 
     assert cem["Group"] == "too few sessions"
     assert (ana["Group"], bob["Group"]) == ("1", "2")
     assert (ana["Clips"], cem["Clips"]) == (8, 2)
-    assert "2 agents ranked · 1 with fewer than 5 sessions" in text(at)
+    assert "Agents ranked: 2 · with fewer than 5 sessions: 1" in text(at)
     low, high = map(float, ana["95 % interval"].split(" – "))
     assert low < ana["Quality"] < high
     assert drawn(at) == ["1. Ana", "2. Bob", "Cem"]
@@ -111,7 +111,7 @@ def test_unknown_voices_are_counted_and_offered_for_correction_but_never_ranked(
         call(store, f"unknown {number}.wav", ANGRY, role="unknown")
     at = opened(app)
     assert not at.exception
-    assert "3 clips are in nobody's rank" in text(at)
+    assert "whose voice they hold: 3." in text(at)
     (link,) = [link for link in at.get("page_link") if link.label == "Say whose they are"]
     assert "role=unknown" in link.proto.query_string
     assert places(at)[0]["Clips"] == 6
@@ -173,7 +173,7 @@ def test_an_agent_with_one_clip_has_no_rank_and_breaks_nothing(app: AppTest, sto
     assert not at.exception
     (place,) = places(at)
     assert place["95 % interval"] == "–"
-    assert "0 agents ranked · 1 with fewer than 5 sessions" in text(at)
+    assert "Agents ranked: 0 · with fewer than 5 sessions: 1" in text(at)
 
 
 def test_names_by_users_are_text_and_never_markup(app: AppTest, store: Store) -> None:
