@@ -1,4 +1,4 @@
-"""Clips as a table to take away: CSV, Parquet or XLSX, made while it is sent, so that memory does not grow with it.
+"""Clips as a table to take away: CSV, Parquet or XLSX, made in pieces, so that memory does not grow with it.
 
 A name may begin like a formula, and a spreadsheet would run it. In CSV such text gets an apostrophe in front,
 which spreadsheets take for "this is text" (https://owasp.org/www-community/attacks/CSV_Injection); in XLSX and
@@ -17,12 +17,11 @@ from datetime import date, datetime
 from functools import partial
 from itertools import islice
 from operator import attrgetter
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
 from emostore.analytics.quality import BALANCED, ScoringProfile, service_quality_score
 from emostore.emotions import EMOTIONS
-from emostore.services import xlsx
 from emostore.store.views import HistoryRow
 
 Format = Literal["csv", "parquet", "xlsx"]
@@ -32,9 +31,10 @@ MIME_TYPES: dict[Format, str] = {
     "parquet": "application/vnd.apache.parquet",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-ROUTE = "/export/clips.{kind}"  # where `emostore.api` sends the file while it is made
+ROUTE = "/export/clips.{kind}"  # where `emostore.api` sends the file in its pieces
 ROUTE_IS_SERVED = threading.Event()  # set in a server that has the route; a plain `streamlit run` has not
 BATCH = 2_000  # rows that are held at once
+_Batches = Iterable[list[list[Any]]]  # rows by batch, a value a column
 _BEGINS_FORMULA = tuple("=+-@＝＋－＠")  # also in full width, which some spreadsheets take for the same
 
 
@@ -85,17 +85,13 @@ def stream(
 ) -> Iterator[bytes]:
     """The file, piece by piece; `rows` is walked through once, `BATCH` of them at a time.
 
-    Times are in `time_zone`. Quality is by `profile`.
+    Times are in `time_zone`. Quality is by `profile`. CSV and Parquet leave as they are made; a workbook is packed when
+    its last row is known, and its pieces are empty until then.
     """
     table = columns(profile)
-    sink = _Sink()
-    writer = _WRITERS[kind](sink, table, ZoneInfo(time_zone))
     remaining = iter(rows)
-    while batch := list(islice(remaining, BATCH)):
-        writer.add([[column.value(row) for column in table] for row in batch])
-        yield sink.take()
-    writer.close()
-    yield sink.take()
+    batches = iter(lambda: [[column.value(row) for column in table] for row in islice(remaining, BATCH)], [])
+    return _WRITERS[kind](batches, table, ZoneInfo(time_zone))
 
 
 def file_name(kind: Format, day: date) -> str:
@@ -139,87 +135,66 @@ class _Sink(io.BufferedIOBase):
         return data
 
 
-class _Writer(Protocol):
-    def add(self, rows: list[list[Any]]) -> None: ...
-
-    def close(self) -> None: ...
-
-
-class _Csv:
+def _csv(batches: _Batches, table: Sequence[Column], zone: ZoneInfo) -> Iterator[bytes]:
     """UTF-8 with a mark at its beginning, without which Excel takes Chinese for something else."""
-
-    def __init__(self, sink: _Sink, table: Sequence[Column], zone: ZoneInfo) -> None:
-        self._sink = sink
-        self._ways = [_CSV_WAYS.get(column.kind) or partial(_iso, zone) for column in table]
-        sink.write(codecs.BOM_UTF8)
-        self._write([[column.name for column in table]])
-
-    def add(self, rows: list[list[Any]]) -> None:
-        self._write(
-            ["" if value is None else way(value) for value, way in zip(row, self._ways, strict=True)] for row in rows
+    ways = [_CSV_WAYS.get(column.kind) or partial(_iso, zone) for column in table]
+    yield codecs.BOM_UTF8 + _lines([[column.name for column in table]])
+    for batch in batches:
+        yield _lines(
+            ["" if value is None else way(value) for value, way in zip(row, ways, strict=True)] for row in batch
         )
 
-    def close(self) -> None:
-        pass
 
-    def _write(self, rows: Iterable[list[Any]]) -> None:
-        text = io.StringIO(newline="")
-        csv.writer(text).writerows(rows)
-        self._sink.write(text.getvalue().encode(errors="replace"))
+def _lines(rows: Iterable[list[Any]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode(errors="replace")
 
 
-class _Parquet:
+def _parquet(batches: _Batches, table: Sequence[Column], zone: ZoneInfo) -> Iterator[bytes]:
     """Typed columns, compressed, a row group a batch."""
+    # Late: a page offers the button long before anybody presses it.
+    import pyarrow as pa  # type: ignore[import-untyped]
+    from pyarrow import parquet
 
-    def __init__(self, sink: _Sink, table: Sequence[Column], zone: ZoneInfo) -> None:
-        # Late: a page offers the button long before anybody presses it.
-        import pyarrow as pa  # type: ignore[import-untyped]
-        from pyarrow import parquet
-
-        kinds = {
-            "text": pa.string(),
-            "whole": pa.int64(),
-            "number": pa.float64(),
-            "flag": pa.bool_(),
-            "time": pa.timestamp("us", tz=zone.key),
-        }
-        self._schema = pa.schema([(column.name, kinds[column.kind]) for column in table])
-        self._batch = pa.RecordBatch
-        self._array = pa.array
-        self._file = parquet.ParquetWriter(sink, self._schema, compression="zstd")
-
-    def add(self, rows: list[list[Any]]) -> None:
-        by_column = zip(*rows, strict=True)
-        arrays = [self._array(values, field.type) for values, field in zip(by_column, self._schema, strict=True)]
-        self._file.write_batch(self._batch.from_arrays(arrays, schema=self._schema))
-
-    def close(self) -> None:
-        self._file.close()
+    kinds = {
+        "text": pa.string(),
+        "whole": pa.int64(),
+        "number": pa.float64(),
+        "flag": pa.bool_(),
+        "time": pa.timestamp("us", tz=zone.key),
+    }
+    schema = pa.schema([(column.name, kinds[column.kind]) for column in table])
+    sink = _Sink()
+    with parquet.ParquetWriter(sink, schema, compression="zstd") as file:
+        for batch in batches:
+            by_column = zip(*batch, strict=True)
+            arrays = [pa.array(values, field.type) for values, field in zip(by_column, schema, strict=True)]
+            file.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
+            yield sink.take()
+    yield sink.take()
 
 
-class _Xlsx:
+def _xlsx(batches: _Batches, table: Sequence[Column], zone: ZoneInfo) -> Iterator[bytes]:
     """A workbook; times without a zone, as spreadsheets have them, and the zone in the heading."""
+    from emostore.services import xlsx  # late, as above
 
-    def __init__(self, sink: _Sink, table: Sequence[Column], zone: ZoneInfo) -> None:
-        names = [f"{column.name} ({zone.key})" if column.kind == "time" else column.name for column in table]
-        self._times = [number for number, column in enumerate(table) if column.kind == "time"]
-        self._zone = zone
-        self._book = xlsx.Workbook(sink, "Clips", names)
+    names = [f"{column.name} ({zone.key})" if column.kind == "time" else column.name for column in table]
+    timed = [column.kind == "time" for column in table]
 
-    def add(self, rows: list[list[Any]]) -> None:
-        for row in rows:
-            for place in self._times:
-                row[place] = row[place].astimezone(self._zone).replace(tzinfo=None)
-        self._book.add(rows)
+    def local(row: list[Any]) -> list[Any]:
+        return [
+            value.astimezone(zone).replace(tzinfo=None) if is_time else value
+            for value, is_time in zip(row, timed, strict=True)
+        ]
 
-    def close(self) -> None:
-        self._book.close()
+    return xlsx.pieces("Clips", names, (map(local, batch) for batch in batches))
 
 
-_WRITERS: dict[Format, Callable[[_Sink, Sequence[Column], ZoneInfo], _Writer]] = {
-    "csv": _Csv,
-    "parquet": _Parquet,
-    "xlsx": _Xlsx,
+_WRITERS: dict[Format, Callable[[_Batches, Sequence[Column], ZoneInfo], Iterator[bytes]]] = {
+    "csv": _csv,
+    "parquet": _parquet,
+    "xlsx": _xlsx,
 }
 
 

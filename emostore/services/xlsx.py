@@ -1,134 +1,92 @@
-"""A spreadsheet written from top to bottom into anything that takes bytes: no temporary file, no memory that grows.
-
-A minimal workbook after ECMA-376, part 1 (SpreadsheetML): texts stand in their cells, so that no list of them has to
-be known at the end, and the parts that name the sheets come last.
-"""
+"""A table as a workbook (XLSX) in which what a person wrote is text and nothing else, whatever it looks like."""
 
 from __future__ import annotations
 
-import io
+import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import IO, Any
-from xml.sax.saxutils import escape
-from zipfile import ZIP_DEFLATED, ZipFile
+from functools import partial
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from xlsxwriter import Workbook
+from xlsxwriter.worksheet import Worksheet
 
 SHEET_ROWS = 500_000  # with the heading; a sheet may have 1,048,576, and a part of the archive 2 GiB
-CELL_CHARACTERS = 32_767  # the most that a cell may hold
-_DAY_ZERO = datetime(1899, 12, 30)  # the day that spreadsheets number 0; right from March 1900 on
-_FIRST_TIME = datetime(1900, 3, 1)
+CELL_CHARACTERS = 32_767  # the most that a cell may hold, in units of UTF-16
+PIECE = 1 << 20  # bytes of the finished file that are held at once
+_FIRST_TIME = datetime(1900, 3, 1)  # before it, spreadsheets disagree about the number of a day
 _NOT_IN_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_LOOKS_ESCAPED = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")  # a reader would take _x0041_ for A
-
-_MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
-_OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-_PACKAGE = "http://schemas.openxmlformats.org/package/2006"
-_SPREADSHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml"
-_PLAIN, _HEADING, _TIME = range(3)  # the cell formats of `_STYLES`
-_STYLES = (
-    f'<styleSheet {_MAIN}><numFmts count="1"><numFmt numFmtId="164" formatCode="yyyy\\-mm\\-dd\\ hh:mm:ss"/></numFmts>'
-    '<fonts count="2"><font><sz val="11"/><name val="Calibri"/></font>'
-    '<font><b/><sz val="11"/><name val="Calibri"/></font></fonts>'
-    '<fills count="2"><fill><patternFill patternType="none"/></fill><fill><patternFill patternType="gray125"/></fill>'
-    '</fills><borders count="1"><border><left/><right/><top/><bottom/><diagonal/></border></borders>'
-    '<cellStyleXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0"/></cellStyleXfs>'
-    '<cellXfs count="3"><xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>'
-    '<xf numFmtId="0" fontId="1" fillId="0" borderId="0" xfId="0" applyFont="1"/>'
-    '<xf numFmtId="164" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/></cellXfs>'
-    '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>'
-)
+_OPTIONS = {
+    "constant_memory": True,
+    "strings_to_formulas": False,
+    "strings_to_urls": False,
+    "strings_to_numbers": False,
+    "default_date_format": "yyyy-mm-dd hh:mm:ss",
+    "use_zip64": True,  # only takes effect beyond 4 GiB
+}
 
 
-class Workbook:
-    """One table, continued on a further sheet where one is full; the first row of each is the heading."""
+def pieces(name: str, heading: Sequence[str], batches: Iterable[Iterable[Sequence[Any]]]) -> Iterator[bytes]:
+    """The file, at most `PIECE` bytes at a time: rows of text, numbers, truth values, naive times and None (empty).
 
-    def __init__(self, file: IO[bytes] | io.BufferedIOBase, name: str, heading: Sequence[str]) -> None:
-        self._archive = ZipFile(file, "w", ZIP_DEFLATED, compresslevel=3)
-        self._name = name
-        self._heading = list(heading)
-        self._sheets = 0
-        self._rows = 0
-        self._begin()
-
-    def add(self, rows: Iterable[Sequence[Any]]) -> None:
-        """Write rows of text, numbers, truth values, naive times and None, which leaves a cell empty."""
-        for row in rows:
-            if self._rows == SHEET_ROWS:
-                self._end()
-                self._begin()
-            self._write(row)
-
-    def close(self) -> None:
-        """Write what is left. The file given stays open."""
-        self._end()
-        sheets = range(1, self._sheets + 1)
-        names = [self._name if number == 1 else f"{self._name} {number}" for number in sheets]
-        listed = "".join(
-            f'<sheet name="{escape(name)}" sheetId="{number}" r:id="rId{number}"/>'
-            for number, name in enumerate(names, 1)
-        )
-        self._part("xl/workbook.xml", f'<workbook {_MAIN} xmlns:r="{_OFFICE}"><sheets>{listed}</sheets></workbook>')
-        self._part("xl/styles.xml", _STYLES)
-        parts = [("worksheet", f"worksheets/sheet{number}.xml") for number in sheets] + [("styles", "styles.xml")]
-        self._part("xl/_rels/workbook.xml.rels", _relations(parts))
-        self._part("_rels/.rels", _relations([("officeDocument", "xl/workbook.xml")]))
-        kinds = [("sheet.main", "/xl/workbook.xml"), ("styles", "/xl/styles.xml")]
-        kinds += [("worksheet", f"/xl/worksheets/sheet{number}.xml") for number in sheets]
-        overrides = "".join(
-            f'<Override PartName="{part}" ContentType="{_SPREADSHEET}.{kind}+xml"/>' for kind, part in kinds
-        )
-        self._part(
-            "[Content_Types].xml",
-            f'<Types xmlns="{_PACKAGE}/content-types">'
-            '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
-            f'<Default Extension="xml" ContentType="application/xml"/>{overrides}</Types>',
-        )
-        self._archive.close()
-
-    def _begin(self) -> None:
-        self._sheets += 1
-        self._rows = 0
-        self._sheet = io.BufferedWriter(self._archive.open(f"xl/worksheets/sheet{self._sheets}.xml", "w"), 1 << 16)
-        # The heading stays in sight, and offers its filters.
-        view = '<pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/>'
-        head = f'<sheetViews><sheetView workbookViewId="0">{view}</sheetView></sheetViews>'
-        self._sheet.write(f"{_XML}<worksheet {_MAIN}>{head}<sheetData>".encode())
-        self._write(self._heading, _HEADING)
-
-    def _end(self) -> None:
-        self._sheet.write(b"</sheetData></worksheet>")
-        self._sheet.close()
-
-    def _write(self, row: Sequence[Any], style: int = _PLAIN) -> None:
-        self._rows += 1
-        cells = "".join([_cell(value, style) for value in row])
-        self._sheet.write(f'<row r="{self._rows}">{cells}</row>'.encode())
-
-    def _part(self, name: str, xml: str) -> None:
-        self._archive.writestr(name, _XML + xml)
+    A sheet that is full is continued on another; each begins with the heading. The archive can be packed only when all
+    rows are known: until then they lie in a temporary folder, and every batch gives an empty piece, so that whoever
+    no longer wants the file can stop in between. Numbers have 16 digits, and those that are not finite are left out.
+    """
+    with TemporaryDirectory(prefix="emostore-") as folder:
+        path = Path(folder, "table.xlsx")
+        book = Workbook(path, _OPTIONS | {"tmpdir": folder})
+        sheets = (_sheet(book, f"{name} {number}" if number > 1 else name, heading) for number in count(1))
+        sheet, place = next(sheets), 1
+        for batch in batches:
+            for row in batch:
+                if place == SHEET_ROWS:
+                    sheet, place = next(sheets), 1
+                for column, value in enumerate(row):
+                    _write(sheet, place, column, value)
+                place += 1
+            yield b""
+        book.close()
+        with path.open("rb") as file:
+            yield from iter(partial(file.read, PIECE), b"")
 
 
-_XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
+def _sheet(book: Workbook, name: str, heading: Sequence[str]) -> Worksheet:
+    sheet = book.add_worksheet(name)
+    sheet.freeze_panes(1, 0)
+    bold = book.add_format({"bold": True})
+    for column, title in enumerate(heading):
+        sheet.write_string(0, column, title, bold)
+    return sheet
 
 
-def _cell(value: Any, style: int) -> str:
+def _write(sheet: Worksheet, row: int, column: int, value: Any) -> None:
     if value is None:
-        return "<c/>"
+        return
     if isinstance(value, bool):
-        return f'<c t="b"><v>{value:d}</v></c>'
-    if isinstance(value, (int, float)):
-        return f"<c><v>{value!r}</v></c>" if value - value == 0 else "<c/>"  # infinite or no number: empty
-    if isinstance(value, datetime) and value >= _FIRST_TIME:
-        return f'<c s="{_TIME}"><v>{(value - _DAY_ZERO).total_seconds() / 86400!r}</v></c>'
-    text = value.isoformat(" ") if isinstance(value, datetime) else str(value)
-    shown = escape(_LOOKS_ESCAPED.sub("_x005F_", _NOT_IN_XML.sub("", text)[:CELL_CHARACTERS]))
-    return f'<c s="{style}" t="inlineStr"><is><t xml:space="preserve">{shown}</t></is></c>'
+        sheet.write_boolean(row, column, value)
+    elif isinstance(value, (int, float)):
+        if math.isfinite(value):
+            sheet.write_number(row, column, value)
+    elif isinstance(value, datetime) and value >= _FIRST_TIME:
+        sheet.write_datetime(row, column, value)
+    else:
+        text = _fitting(value.isoformat(" ") if isinstance(value, datetime) else str(value))
+        if text.startswith("<r>"):
+            # XlsxWriter takes such a text for markup of its own and would put it into the sheet unescaped: a name
+            # could bring a formula along. In several runs it is escaped.
+            sheet.write_rich_string(row, column, text[0], text[1], text[2:])
+        else:
+            sheet.write_string(row, column, text)
 
 
-def _relations(targets: Iterable[tuple[str, str]]) -> str:
-    listed = "".join(
-        f'<Relationship Id="rId{number}" Type="{_OFFICE}/{kind}" Target="{target}"/>'
-        for number, (kind, target) in enumerate(targets, 1)
-    )
-    return f'<Relationships xmlns="{_PACKAGE}/relationships">{listed}</Relationships>'
+def _fitting(text: str) -> str:
+    """`text` without what XML cannot say, cut where a cell ends but never within a character."""
+    text = _NOT_IN_XML.sub("", text)
+    if len(text) <= CELL_CHARACTERS // 2:  # none takes more than two units
+        return text
+    return text.encode("utf-16-le")[: 2 * CELL_CHARACTERS].decode("utf-16-le", errors="ignore")
