@@ -91,7 +91,7 @@ def _precision(status: RuleStatus) -> str:
             total=f"{total:,}",
         )
     return _(
-        "Right in {precision:.0f} % of judged alerts. Judged: {judged}, false alarms among them: {false}, "
+        "Of judged alerts {precision:.0f} % were right. Judged: {judged}, false alarms among them: {false}, "
         "in all: {total}.",
         precision=100 * found.precision,
         judged=f"{found.judged:,}",

@@ -222,7 +222,7 @@ def _difference_chart(found: Difference, first: str, second: str, mode: charts.T
             high=found.high[name] if found.high else None,
             label=f"{value:+.3f}",
             tone="marked" if name in found.real else "plain" if found.low else "muted",
-            notes=((_("Difference"), f"{value:+.3f}"), (_("95 % interval"), _interval(found, name))),
+            notes=((_("Difference"), f"{value:+.3f}"), (_("Interval (95 %)"), _interval(found, name))),
         )
         for name, value in found.values.items()
     ]
@@ -235,7 +235,7 @@ def _difference_rows(found: Difference) -> list[dict[str, object]]:
         {
             _("Emotion"): emotion(name),
             _("Difference"): f"{value:+.3f}",
-            _("95 % interval"): _interval(found, name),
+            _("Interval (95 %)"): _interval(found, name),
             _("More than chance"): _verdict(found, name),
         }
         for name, value in found.values.items()

@@ -195,7 +195,7 @@ def _chart(found: Board, shown: Sequence[Place], mode: charts.Theme) -> alt.Laye
             tone="plain" if place.standing.rank else "muted",
             notes=(
                 (_("Quality"), f"{place.standing.estimate:.1f}"),
-                (_("95 % interval"), _interval(place)),
+                (_("Interval (95 %)"), _interval(place)),
                 (_("Clips"), f"{place.row.clips:,}"),
                 (_("Group"), _group(place)),
             ),
@@ -255,7 +255,7 @@ def _row(place: Place, profile: ScoringProfile) -> dict[str, object]:
         _("Agent"): row.agent,
         _("Team"): row.team or "",
         _("Quality"): standing.estimate,
-        _("95 % interval"): _interval(place),
+        _("Interval (95 %)"): _interval(place),
         _("Rank could be"): f"{standing.rank_from} – {standing.rank_to}" if standing.rank else "",
         _("Group"): _group(place),
         _("Trend"): list(ranking.trend(row, profile)),

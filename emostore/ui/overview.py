@@ -138,7 +138,7 @@ def movers(found: Standing) -> None:
         st.caption(
             _(
                 "Quality of customers' and mixed voices, the last four weeks beside the four before. A change of few "
-                "sessions is drawn toward the mean change; only those are listed whose 95 % interval leaves out 0."
+                "sessions is drawn toward the mean change; only those are listed whose interval (95 %) leaves out 0."
             )
         )
 

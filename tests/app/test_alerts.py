@@ -156,7 +156,7 @@ def test_rules_tell_how_often_they_were_right(app: AppTest, store: Store) -> Non
     alerting.set_state(store, [4], "false_alarm")
     at = opened(app, section="rules")
     assert not at.exception
-    assert "Right in 75 % of judged alerts. Judged: 4, false alarms among them: 1, in all: 4." in text(at)
+    assert "Of judged alerts 75 % were right. Judged: 4, false alarms among them: 1, in all: 4." in text(at)
     assert "angry \\+ disgusted \\> 60.0%" in text(at)
 
 

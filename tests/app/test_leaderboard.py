@@ -57,7 +57,7 @@ def test_agents_are_ranked_with_intervals_and_those_with_few_sessions_last(app: 
     assert (ana["Group"], bob["Group"]) == ("1", "2")
     assert (ana["Clips"], cem["Clips"]) == (8, 2)
     assert "Agents ranked: 2 · with fewer than 5 sessions: 1" in text(at)
-    low, high = map(float, ana["95 % interval"].split(" – "))
+    low, high = map(float, ana["Interval (95 %)"].split(" – "))
     assert low < ana["Quality"] < high
     assert drawn(at) == ["1. Ana", "2. Bob", "Cem"]
     assert "moved toward the mean of the team" in text(at)  # the method, in plain words
@@ -172,7 +172,7 @@ def test_an_agent_with_one_clip_has_no_rank_and_breaks_nothing(app: AppTest, sto
     at = opened(app)
     assert not at.exception
     (place,) = places(at)
-    assert place["95 % interval"] == "–"
+    assert place["Interval (95 %)"] == "–"
     assert "Agents ranked: 0 · with fewer than 5 sessions: 1" in text(at)
 
 
