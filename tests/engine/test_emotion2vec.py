@@ -120,7 +120,7 @@ def test_frames_are_those_of_funasr(recognizer: Emotion2vecRecognizer) -> None:
 
 @pytest.fixture(scope="module")
 def long_clip() -> FloatArray:
-    return np.concatenate([tiny_checkpoint.probe(kind, 10.3) for kind in range(7)])  # 72.1 s: three stretches
+    return np.concatenate([tiny_checkpoint.probe(kind, 10.3) for kind in range(7)])  # 72.1 s: four stretches
 
 
 def test_a_long_clip_is_pooled_from_its_mixed_stretches(
@@ -139,21 +139,18 @@ def test_a_long_clip_is_pooled_from_its_mixed_stretches(
 def test_where_stretches_join_the_trajectory_has_no_seam(
     recognizer: Emotion2vecRecognizer, long_clip: FloatArray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Against one pass over the whole clip, as FunASR would do it: joins are no further away than other places."""
+    """From second to second, scores move no more at a join than elsewhere, and about as in one pass over the whole."""
     joined = one(recognizer, long_clip).windows.logits
-    joins = {
-        second
-        for stretch in batching.cut(0, (long_clip.size - 400) // 320 + 1)[1:]
-        for second in range(stretch.start // 50 - 3, stretch.start // 50 + 4)
-    }
+    starts = [stretch.start / 50 for stretch in batching.cut(0, (long_clip.size - 400) // 320 + 1)[1:]]
+    near = np.array([any(-4 <= second - start <= 2 for start in starts) for second in range(len(joined) - 1)])
     monkeypatch.setattr(batching, "CHUNK_FRAMES", 10_000)
-    monkeypatch.setattr(batching.cut, "__defaults__", (10_000,))
     whole = one(recognizer, long_clip).windows.logits
-    away = np.abs(joined - whole).max(axis=1)
-    near = np.array([second in joins for second in range(len(away))])
-    steps = np.abs(np.diff(joined - whole, axis=0)).max(axis=1)  # what a seam would add from second to second
-    assert np.abs(np.diff(whole, axis=0)).max() > 5 * steps[near[1:]].max()
-    assert away[near].max() < 3 * max(away[~near].max(), 0.1)
+    assert not np.allclose(joined, whole, atol=0.1)
+    steps = np.abs(np.diff(joined, axis=0)).max(axis=1)
+    assert near.sum() > 15
+    assert steps[near].max() < steps[~near].max()
+    added = np.abs(np.diff(joined - whole, axis=0)).max(axis=1)
+    assert added.max() < steps.max() / 3
 
 
 def test_a_mapped_recording_is_read_a_stretch_at_a_time(tmp_path: Path) -> None:
