@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from benchmarks.baseline import processor
@@ -54,10 +55,15 @@ class Findings:
         print(" | ".join(self.rows[-1]), file=sys.stderr, flush=True)
 
 
-def in_turns(engines: Mapping[str, Engine], clips: Sequence[FloatArray], rounds: int) -> dict[str, list[float]]:
-    """Seconds that each engine takes for all clips, in each round."""
+def in_turns(engines: Mapping[str, Engine], lengths: Sequence[float], rounds: int) -> dict[str, list[float]]:
+    """Seconds that each engine takes for clips of about these lengths, in each round.
+
+    The lengths are other ones in each round, by up to 1 %, as no two recordings are of the same length.
+    """
     took: dict[str, list[float]] = {name: [] for name in engines}
     for number in range(rounds + 1):  # the first warms up
+        stretch = np.random.default_rng(number).uniform(0.99, 1.01, len(lengths))
+        clips = [sound(each, seed) for seed, each in enumerate(lengths * stretch)]
         for name, engine in engines.items():
             begun = time.perf_counter()
             engine(clips)
@@ -86,7 +92,7 @@ def funasr(checkpoint: Path, threads: int, device: str) -> Engine:
 
 def throughput(given: argparse.Namespace, checkpoint: Path, device: str, found: Findings) -> None:
     """Clips of 2 to 12 s: FunASR and this engine in each precision; what the machine could do at most."""
-    clips = [sound(seconds, seed) for seed, seconds in enumerate(CLIP_S)]
+    clips = [sound(each, seed) for seed, each in enumerate(CLIP_S)]
     seconds, threads = sum(CLIP_S), given.threads
     own = {}
     for precision in ("float32", "auto"):
@@ -96,8 +102,8 @@ def throughput(given: argparse.Namespace, checkpoint: Path, device: str, found: 
         own[recognizer.precision] = recognizer
     engines: dict[str, Engine] = {"funasr": funasr(checkpoint, threads, device)}
     engines |= {name: recognizer.recognize for name, recognizer in own.items()}
-    took = in_turns(engines, clips, given.rounds)
-    one = in_turns({n: (lambda c, r=r: [r.recognize([x]) for x in c]) for n, r in own.items()}, clips, given.rounds)
+    took = in_turns(engines, CLIP_S, given.rounds)
+    one = in_turns({n: (lambda c, r=r: [r.recognize([x]) for x in c]) for n, r in own.items()}, CLIP_S, given.rounds)
     base = statistics.median(took["funasr"])
     work = work_of(describe(checkpoint), CLIP_S)
     for name, recognizer in own.items():
@@ -129,10 +135,8 @@ def throughput(given: argparse.Namespace, checkpoint: Path, device: str, found: 
 
 def as_it_comes(given: argparse.Namespace, checkpoint: Path, found: Findings) -> None:
     """FunASR with every default, four threads whatever the machine has, in a process of its own."""
-    clip = sound(given.box_s)
     recognizer = Emotion2vecRecognizer.load(checkpoint, threads=given.threads, device="cpu", cache_dir=given.cache)
-    recognizer.recognize([clip])
-    own = statistics.median(in_turns({"own": recognizer.recognize}, [clip], given.rounds)["own"])
+    own = statistics.median(in_turns({"own": recognizer.recognize}, [given.box_s], given.rounds)["own"])
     theirs = child("box", checkpoint, given.cache, given.box_s)["seconds"]
     found.numbers["box"] = {"seconds": given.box_s, "funasr_s": theirs, "own_s": own}
     what = f"a clip of {given.box_s:g} s, FunASR as it comes (4 threads on {given.threads} cores): seconds"
@@ -169,13 +173,12 @@ def started(name: str, checkpoint: Path, folder: Path, number: float) -> dict[st
 def long_recording(given: argparse.Namespace, checkpoint: Path, found: Findings) -> None:
     """Time for a second of audio in one long recording, against a clip of 10 s alone."""
     recognizer = Emotion2vecRecognizer.load(checkpoint, threads=given.threads, device="cpu", cache_dir=given.cache)
-    clip, whole = sound(10.0), sound(60.0 * given.minutes)
-    short: list[float] = []
-    short += in_turns({"own": recognizer.recognize}, [clip], given.rounds)["own"]
+    whole = sound(60.0 * given.minutes)
+    short = in_turns({"own": recognizer.recognize}, [10.0], given.rounds)["own"]
     begun = time.perf_counter()
     recognizer.recognize([whole])
     took = time.perf_counter() - begun
-    short += in_turns({"own": recognizer.recognize}, [clip], given.rounds)["own"]
+    short += in_turns({"own": recognizer.recognize}, [10.0], given.rounds)["own"]
     each, base = took / (60 * given.minutes), statistics.median(short) / 10
     found.numbers["long"] = {"minutes": given.minutes, "seconds": took, "clip_10_s": short}
     what = f"{given.minutes:g} min of audio, {recognizer.precision}: ms a second of audio, against a clip of 10 s"
