@@ -178,7 +178,7 @@ def _by_agent(
     if found is not None:
         names = [column.name for column in columns]
         statement = select(found.c.agent_id, found.c.role, *rollup_reading.summed(found, names))
-        for agent_id, role, *values in session.execute(statement.group_by(found.c.agent_id, found.c.role)):
+        for agent_id, role, *values in session.execute(statement.group_by(found.c.agent_id, found.c.role)).all():
             answer.setdefault(agent_id, {})[role] = np.array(values, np.int64)
     return answer
 
@@ -199,8 +199,9 @@ def _trends(
         names = [column.name for column in MOMENT_COLUMNS[1:5]]
         statement = select(found.c.agent_id, found.c.first_day, *rollup_reading.summed(found, names))
         statement = statement.group_by(found.c.agent_id, found.c.first_day)
-        for agent_id, first_day, clips, *parts in session.execute(statement.order_by(found.c.first_day)):
-            point = TrendPoint(first_day, clips, *(part / SCORE_UNIT for part in parts))
+        rows = session.execute(statement.order_by(found.c.first_day)).all()
+        for agent_id, first_day, clips, positive, negative, neutral in rows:
+            point = TrendPoint(first_day, clips, positive / SCORE_UNIT, negative / SCORE_UNIT, neutral / SCORE_UNIT)
             trends.setdefault(agent_id, []).append(point)
     return span, trends
 

@@ -55,11 +55,12 @@ def queue(
         count = session.scalar(select(func.count()).select_from(counted)) or 0
         newer = older = False
         if rows:
-            ends = [
-                exists(select(Alert.id).where(*_conditions(wanted), _position() > _end(_cursor(rows[0])))),
-                exists(select(Alert.id).where(*_conditions(wanted), _position() < _end(_cursor(rows[-1])))),
-            ]
-            newer, older = map(bool, session.execute(select(*ends)).one())
+            after_first, before_last = (
+                _page(wanted, 1, None, _cursor(rows[0])),
+                _page(wanted, 1, _cursor(rows[-1]), None),
+            )
+            ends = select(after_first.scalar_subquery(), before_last.scalar_subquery())
+            newer, older = (end is not None for end in session.execute(ends).one())
     return AlertPage(
         rows,
         next=_cursor(rows[-1]) if older else None,

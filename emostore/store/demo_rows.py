@@ -24,8 +24,8 @@ from emostore.store.report_models import Alert
 from emostore.store.session import Store
 
 _AT_ONCE = 2_000  # recordings deleted in one transaction
-_JUDGED = 400  # of the latest alerts; the older ones are all resolved or not, as real ones are
-_WAITING = 40  # of the very latest stay open
+_WAITING = 40  # of the latest alerts stay open
+_JUDGED = 400  # of those before have a story; the older ones are resolved
 
 
 def judge_alerts(session: Session, seed: int, user: str) -> None:
@@ -38,6 +38,12 @@ def judge_alerts(session: Session, seed: int, user: str) -> None:
         some = [each for number, each in enumerate(ids) if first <= (number * 7 + seed) % 10 < last]
         if some:
             alerts.set_state(session, some, cast("alerts.AlertState", state), user)
+    if len(ids) == _JUDGED:
+        # In one go, because roll-ups count an open alert and a resolved one alike.
+        older = select(Alert.happened_at).where(Alert.id == ids[-1]).scalar_subquery()
+        done = update(Alert).where(Alert.state == "open", Alert.happened_at < older)
+        of_demo = Alert.clip_id.in_(select(Clip.id).join(Recording).where(Recording.demo))
+        session.execute(done.where(of_demo).values(state="resolved").execution_options(synchronize_session=False))
 
 
 def remove_some(store: Store) -> int:

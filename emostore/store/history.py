@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, exists, literal, select
+from sqlalchemy import Row, Select, and_, literal, select
 from sqlalchemy.orm import Session
 
 from emostore.store import dump
@@ -29,7 +29,7 @@ from emostore.store.views import ClipCursor, HistoryOptions, HistoryPage, Histor
 __all__ = ["COUNTED", "HistoryFilter", "options", "read_cursor", "search", "stream", "write_cursor"]
 
 COUNTED = 10_000  # clips beyond this many are not counted, only said to be more
-OFFERED = 500  # names of each kind that filters offer
+OFFERED = 2_000  # names of each kind that filters offer: more than this, and a list of them takes long to send
 
 
 def search(
@@ -40,20 +40,31 @@ def search(
     before: ClipCursor | None = None,
     after: ClipCursor | None = None,
 ) -> HistoryPage:
-    """A page of at most `limit` clips: the latest ones, those `before` a cursor, or those just `after` one.
+    """A page of at most `limit` clips: the latest ones, those `before` a cursor, or else those just `after` one.
 
     Where nothing is left on the side that is asked for, the first page is answered. The number of
     statements does not depend on how many clips there are.
     """
     wanted = wanted or HistoryFilter()
+    if before is not None:
+        after = None
     with store.reading() as session:
         query = prepare(session, wanted)
-        found = session.execute(_page(query, limit, before, after)).all()
+        found = session.execute(_page(query, limit + 1, before, after)).all()
         if not found and (before or after):
-            found = session.execute(_page(query, limit, None, None)).all()
-        rows = tuple(HistoryRow(**named_columns(row)) for row in found)
-        count = session.scalar(query.count(COUNTED + 1)) or 0
-        newer, older = _neighbours(session, query, rows)
+            before = after = None
+            found = session.execute(_page(query, limit + 1)).all()
+        more = len(found) > limit
+        shown = found[1:] if more and after else found[:limit]
+        beyond = bool(found) and found[0].beyond not in (None, False)
+        if found and found[0].total is not None:
+            count = found[0].total
+        elif more or before or after:
+            count = session.scalar(query.count(COUNTED + 1)) or 0
+        else:
+            count = len(found)
+    rows = tuple(HistoryRow(**_of_row(row)) for row in shown)
+    newer, older = (more, beyond) if after else (beyond, more)
     return HistoryPage(
         rows,
         next=ClipCursor(rows[-1].happened_at, rows[-1].clip_id) if older else None,
@@ -68,8 +79,8 @@ def stream(store: Store, wanted: HistoryFilter | None = None, at_once: int = 2_0
     with dump.snapshot(store) as connection, Session(connection) as session:
         query = prepare(session, wanted or HistoryFilter())
         cursor: ClipCursor | None = None
-        while found := session.execute(_page(query, at_once, cursor, None)).all():
-            rows = [HistoryRow(**named_columns(row)) for row in found]
+        while found := session.execute(_page(query, at_once, cursor)).all():
+            rows = [HistoryRow(**_of_row(row)) for row in found]
             yield from rows
             cursor = ClipCursor(rows[-1].happened_at, rows[-1].clip_id)
 
@@ -110,13 +121,10 @@ def read_cursor(text: str | None) -> ClipCursor | None:
 
 
 def _page(
-    query: HistoryQuery, limit: int, before: ClipCursor | None, after: ClipCursor | None
+    query: HistoryQuery, limit: int, before: ClipCursor | None = None, after: ClipCursor | None = None
 ) -> Select[*tuple[Any, ...]]:
     """The page's clips first, so that the joins see its rows only."""
-    if after is not None and before is None:
-        page = query.rows(limit, where=(">", after)).subquery("page")
-    else:
-        page = query.rows(limit, where=("<", before) if before else None).subquery("page")
+    page = query.page(limit, before=before, after=after).subquery("page")
     calibrated = and_(Score.analysis_id == Analysis.id, Score.calibration_id == ActiveCalibration.calibration_id)
     return (
         select(
@@ -132,6 +140,7 @@ def _page(
             ModelRevision.name.label("model"),
             *(ModelRevision.revision, Analysis.status, Analysis.no_speech_reason),
             *SCORES,
+            *(page.c.beyond, page.c.total),
         )
         .select_from(page)
         .join(Clip, Clip.id == page.c.clip_id)
@@ -147,12 +156,5 @@ def _page(
     )
 
 
-def _neighbours(session: Session, query: HistoryQuery, rows: Sequence[HistoryRow]) -> tuple[bool, bool]:
-    """Whether there are clips after the first and before the last row of a page."""
-    if not rows:
-        return False, False
-    first, last = (ClipCursor(row.happened_at, row.clip_id) for row in (rows[0], rows[-1]))
-    newer = exists(query.rows(1, where=(">", first)))
-    older = exists(query.rows(1, where=("<", last)))
-    found = session.execute(select(newer, older)).one()
-    return bool(found[0]), bool(found[1])
+def _of_row(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
+    return {name: value for name, value in named_columns(row).items() if name not in ("beyond", "total")}

@@ -8,12 +8,13 @@ asked about these.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from types import SimpleNamespace
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, exists, false, func, literal, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Select, exists, false, func, literal, null, select, tuple_, union_all
 from sqlalchemy.orm import Session
 
 from emostore.store.days import days_between
@@ -22,6 +23,7 @@ from emostore.store.models import (
     ActiveCalibration,
     Agent,
     Analysis,
+    Base,
     Clip,
     ModelRevision,
     Recording,
@@ -32,8 +34,9 @@ from emostore.store.report_models import Alert
 from emostore.store.types import UtcDateTime
 from emostore.store.views import ClipCursor
 
-ENOUGH = 20_000  # a condition that more rows meet is not counted further
+ENOUGH = 50_000  # a condition that more rows meet is not counted further
 ANY_ALERT = "any"
+_HALF = 0.501  # no other score can be as high, whatever rounding did to their sum
 
 Statement = Select[*tuple[Any, ...]]
 Conditions = list[ColumnElement[bool]]
@@ -83,29 +86,29 @@ class HistoryQuery:
     names: _Names
     lead: str
 
-    def rows(self, limit: int | None = None, *, where: tuple[str, ClipCursor] | None = None) -> Statement:
-        """The rows (clip_id, happened_at) that fit, the latest first.
+    def page(self, limit: int, *, before: ClipCursor | None = None, after: ClipCursor | None = None) -> Statement:
+        """Rows (clip_id, happened_at, beyond, total) that fit: the latest first, but `after` a cursor the next first.
 
-        `where` is `<` or `>` and a position: only clips before it, or after it and then the next first.
+        `beyond` tells of rows on the other side of the cursor. `total` is how many fit, None where that was
+        not counted on the way (`count` does).
         """
-        branches = [branch.where(*_beyond(branch, where)) for branch in self._branches()]
-        if self.lead not in _IN_ORDER:  # few, so nothing is gained by walking in the order of time
-            branches = [select(branch.limit(ENOUGH).subquery()) for branch in branches]
-        if len(branches) == 1 and self.lead in _IN_ORDER:
-            found = branches[0]
-        else:
-            found = select(union_all(*branches).subquery() if len(branches) > 1 else branches[0].subquery())
-        clip_id, happened_at = found.selected_columns
-        ascending = where is not None and where[0] == ">"
-        order = (happened_at, clip_id) if ascending else (happened_at.desc(), clip_id.desc())
-        return found.order_by(*order).limit(limit)
+        cursor, side, other = (after, ">", "<=") if after is not None else (before, "<", ">=")
+        if self.lead in _IN_ORDER:
+            rows = self._every(side, cursor)
+            there = self._every(other, cursor).limit(1).subquery()
+            beyond: Any = select(there.c.clip_id).scalar_subquery() if cursor else null()
+            total: Any = null()
+        else:  # few, so they are found once and counted, and the page is taken from them
+            few = select(self._every().limit(ENOUGH).subquery())
+            found = (few.distinct() if self.lead == "alert" else few).cte("found")  # a clip may have several alerts
+            rows = select(found).where(*_on_side(found.c, side, cursor)).order_by(*_by_time(found.c, side))
+            beyond = exists().where(*_on_side(found.c, other, cursor)) if cursor else null()
+            total = select(func.count()).select_from(found).scalar_subquery()
+        return rows.add_columns(beyond.label("beyond"), total.label("total")).limit(limit)
 
     def count(self, most: int) -> Statement:
         """How many clips fit, counted up to a number."""
-        branches = [branch.limit(most) for branch in self._branches()]
-        every = union_all(*(select(each.subquery()) for each in branches)) if len(branches) > 1 else branches[0]
-        some = select(every.subquery()).limit(most).subquery()
-        return select(func.count()).select_from(some)
+        return select(func.count()).select_from(self._every().limit(most).subquery())
 
     def shown(self, clip_id: Any) -> ColumnElement[int]:
         """The analysis that is shown of a clip: the asked model's, else the newest."""
@@ -117,16 +120,17 @@ class HistoryQuery:
             analyses = analyses.order_by(Analysis.analysed_at.desc(), Analysis.id.desc()).limit(1)
         return analyses.correlate_except(Analysis, ModelRevision).scalar_subquery()
 
-    def _branches(self) -> list[Statement]:
+    def _every(self, side: str = "<", cursor: ClipCursor | None = None) -> Statement:
+        """The rows (clip_id, happened_at) that fit, on one side of a cursor; in order if the leading index is."""
         if self.lead in _OF_SCORES:
-            return [self._from_scores(calibration) for calibration in self.names.calibrations] or [
-                select(Clip.id, Clip.happened_at).where(false())
-            ]
-        if self.lead == "alert":
-            return [self._from_alerts()]
-        if self.lead == "status":
-            return [self._from_analyses()]
-        return [self._from_clips()]
+            branches = [self._from_scores(calibration) for calibration in self.names.calibrations]
+        else:
+            branches = [_LEADS.get(self.lead, HistoryQuery._from_clips)(self)]
+        if not branches:
+            branches = [select(Clip.id.label("clip_id"), Clip.happened_at.label("happened_at")).where(false())]
+        branches = [branch.where(*_on_side(_sources(branch), side, cursor)) for branch in branches]
+        rows = branches[0] if len(branches) == 1 else select(union_all(*branches).subquery())
+        return rows.order_by(*_by_time(rows.selected_columns, side)) if self.lead in _IN_ORDER else rows
 
     def _from_clips(self) -> Statement:
         conditions: Conditions = [*self._of_clip(self.lead), *self._of_recording(Clip.recording_id)]
@@ -150,8 +154,7 @@ class HistoryQuery:
             *self._elsewhere(Alert.clip_id),
         ]
         conditions += [*self._alerts_of_model(), *self._of_analysis(Alert.clip_id)]
-        found = select(Alert.clip_id.label("clip_id"), Alert.happened_at.label("happened_at")).distinct()
-        return found.where(*conditions)
+        return select(Alert.clip_id.label("clip_id"), Alert.happened_at.label("happened_at")).where(*conditions)
 
     def _from_analyses(self) -> Statement:
         conditions: Conditions = [
@@ -185,56 +188,65 @@ class HistoryQuery:
     def _of_recording(self, recording_id: Any) -> Conditions:
         asked = {name: getattr(self.wanted, name) for name in ("scenario", "domain", "language")}
         equal = [getattr(Recording, name) == value for name, value in asked.items() if value is not None]
-        return [exists().where(Recording.id == recording_id, *equal)] if equal else []
+        return [_there_is([Recording], Recording.id == recording_id, *equal)] if equal else []
 
     def _elsewhere(self, clip_id: Any) -> Conditions:
         """Conditions on the clip, of a row that only knows its id."""
         conditions = [*self._of_clip(""), *self._of_recording(Clip.recording_id)]
-        return [exists().where(Clip.id == clip_id, *conditions)] if conditions else []
+        return [_there_is([Clip], Clip.id == clip_id, *conditions)] if conditions else []
 
     def _of_analysis(self, clip_id: Any) -> Conditions:
         """Conditions on the analysis that is shown, and on its scores."""
         wanted = self.wanted
         if wanted.emotion is not None or wanted.scores:
-            scored = exists().where(
-                Score.analysis_id == self.shown(clip_id),
-                Score.calibration_id.in_(self.names.calibrations),
-                *_of_scores(wanted),
-            )
-            return [scored]
+            # Not by an index of scores: the clip leads to one analysis, and that to its scores.
+            ours = [func.coalesce(Score.calibration_id, 0).in_(self.names.calibrations), *_of_scores(wanted)]
+            if len(self.names.calibrations) == 1:  # of one model, of which a clip has one analysis
+                return [
+                    _there_is([Score, Analysis], Analysis.clip_id == clip_id, Score.analysis_id == Analysis.id, *ours)
+                ]
+            return [_there_is([Score], Score.analysis_id == self.shown(clip_id), *ours)]
         if wanted.status is not None:
-            return [exists().where(Analysis.id == self.shown(clip_id), Analysis.status == wanted.status)]
+            return [_there_is([Analysis], Analysis.id == self.shown(clip_id), Analysis.status == wanted.status)]
         return [self.shown(clip_id).is_not(None)] if wanted.model is not None else []
 
     def _of_alert(self, clip_id: Any) -> Conditions:
         if self.wanted.alert is None:
             return []
-        return [exists().where(Alert.clip_id == clip_id, *_states(self.wanted), *self._alerts_of_model())]
+        return [_there_is([Alert], Alert.clip_id == clip_id, *_states(self.wanted), *self._alerts_of_model())]
 
     def _alerts_of_model(self) -> Conditions:
         if self.wanted.model is None:
             return []
         model = Analysis.model_revision_id == _model(self.wanted.model)
-        return [exists().where(Analysis.id == Alert.analysis_id, model)]
+        return [_there_is([Analysis], Analysis.id == Alert.analysis_id, model)]
 
 
-_IN_ORDER = ("agent", "emotion", "role", "time")  # leads whose index gives the clips by time, the rarest first
-_OF_SCORES = ("emotion", "score")
+_IN_ORDER = (
+    "agent",
+    "emotion",
+    "role",
+    "scored",
+    "time",
+)  # leads whose index gives the clips by time, the rarest first
+_OF_SCORES = ("emotion", "score", "scored")
+_LEADS = {"alert": HistoryQuery._from_alerts, "status": HistoryQuery._from_analyses}
 
 
 def prepare(session: Session, wanted: HistoryFilter) -> HistoryQuery:
     """Look up the names of a filter and choose the condition that leads, in at most two statements."""
     names = _look_up(session, wanted)
     counted = _counts(wanted, names)
+    least = "scored" if wanted.scores else "time"  # what leads where nothing is rare
+    if not counted:
+        return HistoryQuery(wanted, names, least)
     if len(counted) == 1 and (only := next(iter(counted))) in _IN_ORDER:
         return HistoryQuery(wanted, names, only)
-    if not counted:
-        return HistoryQuery(wanted, names, "time")
     row = session.execute(select(*(statement.label(lead) for lead, statement in counted.items()))).one()
     counts: Mapping[str, int] = dict(row._mapping)
     lead = min(counted, key=lambda each: (counts[each], each not in _IN_ORDER))
     if counts[lead] >= ENOUGH:
-        lead = next(each for each in _IN_ORDER if each in counted or each == "time")
+        lead = next(each for each in _IN_ORDER if each in counted or each == least)
     return HistoryQuery(wanted, names, lead)
 
 
@@ -270,13 +282,13 @@ def _counts(wanted: HistoryFilter, names: _Names) -> dict[str, ColumnElement[int
         found["session"] = select(Clip.id).where(Clip.session_id == wanted.session_id)
     if wanted.role is not None:
         found["role"] = select(Clip.id).where(Clip.role == wanted.role, *days)
-    if wanted.alert is not None:
+    if _states(wanted):
         found["alert"] = select(Alert.id).where(*_states(wanted), *_days(wanted, Alert.happened_at))
     if wanted.status == "no_speech":
         found["status"] = select(Analysis.id).where(_no_speech())
     of_scores = [Score.calibration_id.in_(names.calibrations), *_days(wanted, Score.happened_at)]
-    if wanted.emotion is not None:
-        found["emotion"] = select(Score.clip_id).where(Score.dominant == wanted.emotion, *of_scores)
+    if (emotion := _dominant(wanted)) is not None:
+        found["emotion"] = select(Score.clip_id).where(Score.dominant == emotion, *of_scores)
     if high := [each for each in wanted.scores if each[1] >= HIGH_FROM]:
         # Of several, the highest floor is likely to be met by the fewest.
         found["score"] = select(Score.clip_id).where(*_between(*max(high, key=lambda each: each[1])), *of_scores)
@@ -287,10 +299,18 @@ def _counts(wanted: HistoryFilter, names: _Names) -> dict[str, ColumnElement[int
 
 
 def _of_scores(wanted: HistoryFilter) -> Conditions:
-    conditions: Conditions = [Score.dominant == wanted.emotion] if wanted.emotion is not None else []
+    conditions: Conditions = [] if wanted.emotion is None else [Score.dominant == wanted.emotion]
+    if wanted.emotion is None and (implied := _dominant(wanted)) is not None:
+        conditions.append(Score.dominant == implied)
     for emotion, low, high in wanted.scores:
         conditions += _between(emotion, low, high)
     return conditions
+
+
+def _dominant(wanted: HistoryFilter) -> str | None:
+    """The emotion that must be the strongest: the one asked for, or one that has more than half."""
+    more_than_half = (emotion for emotion, low, _high in wanted.scores if low > _HALF)
+    return wanted.emotion or next(more_than_half, None)
 
 
 def _between(emotion: str, low: float, high: float) -> Conditions:
@@ -319,11 +339,28 @@ def _model(model: tuple[str, str]) -> ColumnElement[int]:
     )
 
 
-def _beyond(statement: Statement, where: tuple[str, ClipCursor] | None) -> Conditions:
-    """The condition that a row of a statement (clip_id, happened_at) lies on one side of a position."""
-    if where is None:
-        return []
+def _there_is(tables: Sequence[type[Base]], *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """That there is such a row, asked of each row that leads. EXISTS may be turned into a join that leads itself."""
+    asked = select(literal(1)).select_from(*tables).where(*conditions).correlate_except(*tables)
+    return asked.limit(1).scalar_subquery().is_not(None)
+
+
+def _sources(statement: Statement) -> Any:
+    """The columns behind clip_id and happened_at, which conditions need, because they cannot ask for labels."""
     clip_id, happened_at = (column.element for column in statement.selected_columns)
-    position = cast("ColumnElement[Any]", tuple_(happened_at, clip_id))
-    end = tuple_(literal(where[1].happened_at, UtcDateTime), literal(where[1].clip_id))
-    return [position < end if where[0] == "<" else position > end]
+    return SimpleNamespace(clip_id=clip_id, happened_at=happened_at)
+
+
+def _on_side(columns: Any, side: str, cursor: ClipCursor | None) -> Conditions:
+    """That a row lies on a side of a cursor: `<` is earlier, `>=` at the cursor or later."""
+    if cursor is None:
+        return []
+    position = cast("ColumnElement[Any]", tuple_(columns.happened_at, columns.clip_id))
+    end = tuple_(literal(cursor.happened_at, UtcDateTime), literal(cursor.clip_id))
+    return [position.op(side, is_comparison=True)(end)]
+
+
+def _by_time(columns: Any, side: str) -> list[ColumnElement[Any]]:
+    if side.startswith(">"):
+        return [columns.happened_at.asc(), columns.clip_id.asc()]
+    return [columns.happened_at.desc(), columns.clip_id.desc()]

@@ -320,6 +320,8 @@ class Score(Base):
     __table_args__ = (
         Index(None, "calibration_id", "dominant", "happened_at", "clip_id"),
         *(_high(name) for name in EMOTIONS),
+        # Everything that filters and rules ask of scores, in the order of time.
+        Index("ix_scores_by_time", "calibration_id", "happened_at", "clip_id", "dominant", *EMOTIONS),
         one_of("dominant", EMOTIONS),
         *(CheckConstraint(f"{name} >= 0 AND {name} <= 1", name=name) for name in (*EMOTIONS, "confidence", "entropy")),
     )

@@ -54,7 +54,9 @@ def _movers(session: Session, calibration_id: int, today: date, roles: Collectio
         if found is None:
             return ()
         statement = select(found.c.agent_id, *rollup_reading.summed(found, names)).group_by(found.c.agent_id)
-        halves.append({agent_id: rollup_reading.moments_of(values) for agent_id, *values in session.execute(statement)})
+        halves.append(
+            {agent_id: rollup_reading.moments_of(values) for agent_id, *values in session.execute(statement).all()}
+        )
     before, now = halves
     about = select(Agent.id, Agent.name, Team.name, Agent.demo).outerjoin(Team).order_by(Agent.id)
     return tuple(

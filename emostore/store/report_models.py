@@ -141,6 +141,7 @@ class Alert(Base):
     __table_args__ = (
         UniqueConstraint("analysis_id", "rule_id", "position"),
         Index(None, "state", "happened_at", "id"),
+        Index(None, "state", "severity"),
         Index(None, "happened_at", "id"),
         Index(None, "rule_id", "state"),
         one_of("severity", SEVERITIES),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,9 +127,8 @@ class AgentHeader:
     others_series: tuple[SeriesPoint, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class TrendPoint:
-    """The sums of one span for a sparkline."""
+class TrendPoint(NamedTuple):
+    """The sums of one span for a sparkline. A year of a thousand agents has 13,000, so it is a tuple."""
 
     first_day: date
     clips: int

@@ -83,8 +83,9 @@ def model_in_use(session: Session, model: Model | None) -> ModelInUse | None:
     if model is not None:
         statement = statement.where(ModelRevision.name == model[0], ModelRevision.revision == model[1])
     else:
-        newest = select(Analysis.model_revision_id).order_by(Analysis.id.desc()).limit(1).scalar_subquery()
-        statement = statement.where(ModelRevision.id == newest)
+        newest = select(func.max(Analysis.id)).scalar_subquery()
+        by_it = select(Analysis.model_revision_id).where(Analysis.id == newest).scalar_subquery()
+        statement = statement.where(ModelRevision.id == by_it)
     found = session.execute(statement).one_or_none()
     if found is None:
         return None

@@ -81,11 +81,11 @@ def count(store: Store, scope: Scope, limit: Limit) -> Counted:
             return Counted(0, 0, 0)
         beyond, near = (func.sum(case((condition, 1), else_=0)) for condition in _beyond(limit))
         statement = select(beyond, near, func.count()).select_from(Score)
-        conditions = _of_scores(used, scope)
         if of_clip := _of_clip(scope):
-            statement = statement.join(Clip, Clip.id == Score.clip_id)
-            conditions += of_clip
-        found = session.execute(statement.where(*conditions)).one()
+            # The days once more, so that clips of others need not be looked at either.
+            days = days_between(Clip.happened_at, scope.from_date, scope.to_date, scope.time_zone)
+            statement = statement.join(Clip, Clip.id == Score.clip_id).where(*of_clip, *days)
+        found = session.execute(statement.where(*_of_scores(used, scope))).one()
     return Counted(*(int(value or 0) for value in found))
 
 
@@ -100,11 +100,12 @@ def candidates(
         used = rollup_reading.model_in_use(session, scope.model)
         if used is None:
             return
-        statement = _statement(used, scope, with_windows)
+        statement = _statement(scope, with_windows)
         if limit is not None:
             beyond, near = _beyond(limit)
             statement = statement.where(near if only_near else beyond | near)
-        for row in session.execute(statement.execution_options(yield_per=_AT_ONCE)):
+        statement = statement.where(*_of_scores(used, scope)).execution_options(yield_per=_AT_ONCE)
+        for row in session.execute(statement):
             yield _candidate(row, used.classes, with_windows)
 
 
@@ -150,13 +151,13 @@ def _candidate(row: Sequence[Any], classes: tuple[str, ...], with_windows: bool)
     return Candidate(analysis_id, clip_id, role, speech_s, EmotionScores(tuple(rest)), logits, hop_s, length_s, classes)
 
 
-def _statement(used: ModelInUse, scope: Scope, with_windows: bool) -> Select[*tuple[Any, ...]]:
+def _statement(scope: Scope, with_windows: bool) -> Select[*tuple[Any, ...]]:
     statement = (
         select(*_columns(with_windows))
         .select_from(Score)
         .join(Analysis, Analysis.id == Score.analysis_id)
         .join(Clip, Clip.id == Score.clip_id)
-        .where(*_of_scores(used, scope), *_of_clip(scope))
+        .where(*_of_clip(scope))
     )
     return statement.where(Analysis.window_count.is_not(None)) if with_windows else statement
 
@@ -177,9 +178,7 @@ def _beyond(limit: Limit) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
 
 def _of_scores(used: ModelInUse, scope: Scope) -> list[ColumnElement[bool]]:
     days = days_between(Score.happened_at, scope.from_date, scope.to_date, scope.time_zone)
-    # All nine, because the index leads over the dominant emotion to the time.
-    every = [Score.dominant.in_(EMOTIONS)] if days else []
-    return [Score.calibration_id == used.calibration_id, *every, *days]
+    return [Score.calibration_id == used.calibration_id, *days]
 
 
 def _of_clip(scope: Scope) -> list[ColumnElement[bool]]:

@@ -57,6 +57,7 @@ def downgrade() -> None:
         op.drop_table(table)
     for name in EMOTIONS:
         op.drop_index(f"ix_scores_high_{name}", "scores")
+    op.drop_index("ix_scores_by_time", "scores")
     op.drop_index(op.f("ix_scores_calibration_id_dominant_happened_at_clip_id"), "scores")
     with op.batch_alter_table("scores") as batch:
         batch.drop_column("happened_at")
@@ -85,6 +86,8 @@ def _let_scores_know_their_clip() -> None:
         "scores",
         ["calibration_id", "dominant", "happened_at", "clip_id"],
     )
+    every = ["calibration_id", "happened_at", "clip_id", "dominant", *EMOTIONS]
+    op.create_index("ix_scores_by_time", "scores", every)
     for name in EMOTIONS:
         where = sa.text(f"{name} >= 0.2")
         columns = ["calibration_id", name, "happened_at", "clip_id"]
@@ -184,6 +187,7 @@ def _create_alerts() -> None:
     op.create_index(op.f("ix_alerts_happened_at_id"), "alerts", ["happened_at", "id"])
     op.create_index(op.f("ix_alerts_rule_id_state"), "alerts", ["rule_id", "state"])
     op.create_index(op.f("ix_alerts_state_happened_at_id"), "alerts", ["state", "happened_at", "id"])
+    op.create_index(op.f("ix_alerts_state_severity"), "alerts", ["state", "severity"])
     op.create_table(
         "alert_events",
         sa.Column("id", BIG_ID, nullable=False),

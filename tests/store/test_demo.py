@@ -82,9 +82,11 @@ def test_what_is_invented_is_stored_like_real_calls_and_marked_everywhere(store:
 
 def test_alerts_of_the_past_have_been_looked_at(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo_rows, "_WAITING", 2)
+    monkeypatch.setattr(demo_rows, "_JUDGED", 8)
     demo.create(store, demo.DemoSize(clips=700, agents=4, days=20), TODAY)
     states = {state for state, _severity in alert_reports.counts(store)}
     assert {"open", "resolved"} <= states
+    assert 2 <= sum(count for (state, _), count in alert_reports.counts(store).items() if state == "open") < 10
     (rule,) = alert_reports.feedback(store)
     assert rule.precision is not None
     assert rollup_oracle.stored(store) == rollup_oracle.recomputed(store)
