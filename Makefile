@@ -40,6 +40,7 @@ format: $(VENV)/.dev  ## format the code
 bench: $(VENV)/.dev  ## print the benchmark tables
 	$(BIN)/python -m benchmarks.audio
 	$(BIN)/python -m benchmarks.baseline
+	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.app
 
 baseline: $(VENV)/.ready  ## train the bundled baseline again from EmoDB=<folder of the corpus>

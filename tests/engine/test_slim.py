@@ -25,6 +25,7 @@ from emostore.engine.checkpoint import describe, load_weights
 from emostore.engine.reference import FunasrRecognizer
 from emostore.errors import ModelError
 from tests.engine import tiny_checkpoint
+from tests.engine.test_checkpoint import Evil
 
 
 @pytest.fixture(scope="module")
@@ -245,6 +246,17 @@ def test_one_value_that_is_no_number_is_refused_by_the_name_of_its_tensor(
     torch.save(stored, folder / "model.pt")
     with pytest.raises(ModelError, match=r"blocks\.1\.mlp\.fc2\.weight that are not numbers"):
         load(folder, cache)
+
+
+def test_a_pickle_that_would_run_code_is_refused_though_good_weights_are_cached(
+    folder: Path, cache: Path, tmp_path: Path
+) -> None:
+    load(folder, cache)
+    tensors = torch.load(folder / "model.pt", weights_only=True)
+    torch.save({**tensors, "extra": Evil(tmp_path / "victim")}, folder / "model.pt")
+    with pytest.raises(ModelError, match="more than plain tensors"):
+        load(folder, cache)
+    assert not (tmp_path / "victim").exists()
 
 
 def test_bfloat16_rounds_matrices_and_kernels_but_not_the_first_and_the_last(folder: Path, cache: Path) -> None:
