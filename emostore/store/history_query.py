@@ -199,6 +199,8 @@ class HistoryQuery:
         """Conditions on the analysis that is shown, and on its scores."""
         wanted = self.wanted
         if wanted.emotion is not None or wanted.scores:
+            if wanted.status not in (None, "analysed"):
+                return [false()]  # what has no speech has no scores
             # Not by an index of scores: the clip leads to one analysis, and that to its scores.
             ours = [func.coalesce(Score.calibration_id, 0).in_(self.names.calibrations), *_of_scores(wanted)]
             if len(self.names.calibrations) == 1:  # of one model, of which a clip has one analysis

@@ -129,7 +129,7 @@ def _clip_statement() -> Select[*tuple[Any, ...]]:
             *(Recording.sha256, Recording.file_name, Recording.byte_count, Recording.sample_rate),
             *(Recording.channel_count, Recording.container, Recording.codec, Recording.uploaded_at),
             *(Recording.happened_at, Recording.happened_at_source, Recording.media_path, Recording.notes),
-            *(Recording.media_kind, Recording.scenario, Recording.domain, Recording.language),
+            *(Recording.media_kind, Recording.scenario, Recording.domain, Recording.language, Recording.demo),
         )
         .join(Recording, Clip.recording_id == Recording.id)
         .join(RecordingSession, Clip.session_id == RecordingSession.id)
@@ -173,7 +173,7 @@ def _row_statement(clip: type[Clip]) -> Select[*tuple[Any, ...]]:
             *(Recording.file_name, clip.channel, Recording.channel_count, clip.role, clip.session_id),
             Agent.name.label("agent"),
             RecordingSession.name.label("session_name"),
-            *(clip.happened_at, Recording.happened_at_source, clip.duration_s),
+            *(clip.happened_at, Recording.happened_at_source, clip.duration_s, Recording.demo),
             Analysis.id.label("analysis_id"),
             ModelRevision.name.label("model"),
             *(ModelRevision.revision, Analysis.status, Analysis.no_speech_reason),

@@ -72,6 +72,7 @@ class ClipView:
     scenario: str | None
     domain: str | None
     language: str | None
+    demo: bool
     notes: tuple[Note, ...]
     siblings: tuple[tuple[int, int], ...]  # (channel, clip id) of every stored channel of the recording, this one too
     analyses: tuple[AnalysisView, ...]
@@ -92,7 +93,7 @@ class ClipCursor:
 
 @dataclass(frozen=True, slots=True)
 class ClipRow:
-    """A clip in a list, with its newest analysis (None in all of its fields if there is none)."""
+    """A clip in a list, with its newest analysis (None in all of its fields if there is none); a `demo` is invented."""
 
     clip_id: int
     file_name: str
@@ -111,6 +112,7 @@ class ClipRow:
     status: str | None
     no_speech_reason: str | None
     scores: EmotionScores | None
+    demo: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,6 @@ class HistoryRow(ClipRow):
     domain: str | None
     language: str | None
     media_kind: str | None
-    demo: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import streamlit as st
 from emostore.config import Settings, settings
 from emostore.engine import registry
 from emostore.engine.queue import BatchingQueue, shared
-from emostore.services import preferences
+from emostore.services import daily_totals, preferences
 from emostore.services.downloads import BackgroundDownload
 from emostore.services.worker import Worker
 from emostore.store import migrate
@@ -30,7 +30,9 @@ def open_store() -> Store:
 @st.cache_resource(show_spinner=False, ttl=CHOICES_HOLD_S)
 def in_force() -> Settings:
     """The settings with what was chosen on the Settings page folded in."""
-    return preferences.effective(open_store(), settings())
+    chosen = preferences.effective(open_store(), settings())
+    daily_totals.keep(open_store(), chosen.time_zone)
+    return chosen
 
 
 @st.cache_resource(show_spinner=False, ttl=CHOICES_HOLD_S)

@@ -18,11 +18,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Column, Integer, inspect, make_url, text
 
 from emostore.errors import StoreError
-from emostore.store import clips, migrate, reports
+from emostore.store import clips, history, migrate, reports, rollup_build
 from emostore.store.models import Base
 from emostore.store.session import Store, create_store
 from tests.conftest import Postgres
-from tests.store import races
+from tests.store import races, rollup_oracle
 from tests.store.samples import analysis
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,6 +90,17 @@ def test_the_migrations_make_the_same_constraints_as_the_models(empty_url: str) 
     assert structure(store) == described
     assert described["clips"]
     store.close()
+
+
+def test_what_was_scored_before_there_were_reports_gets_into_them(store: Store) -> None:
+    clips.save_many(store, [analysis("a", agent="Ann"), analysis("b", role="customer")])
+    migrate.downgrade(store, "0003")
+    migrate.upgrade(store)
+    assert not rollup_build.status(store).ready
+    assert rollup_build.ensure(store, "UTC")
+    assert rollup_oracle.stored(store) == rollup_oracle.recomputed(store)
+    assert len(rollup_oracle.stored(store)[0]) == 3 * 4  # days, weeks and four weeks of Ann, nobody, everybody twice
+    assert history.search(store, history.HistoryFilter(emotion="happy")).count == 2
 
 
 def test_checking_tells_how_far_a_database_is_and_changes_nothing(empty_url: str) -> None:

@@ -93,8 +93,8 @@ def test_a_time_without_a_zone_is_refused_before_and_at_the_database(store: Stor
 
 def test_a_sum_within_rounding_of_one_is_stored_as_at_most_one(store: Store) -> None:
     saved = clips.save(store, analysis(outcome=clips.NoSpeech("silence")))
-    row = score_row(saved.analysis_id, 1, EmotionScores((1.0000005, *[0.0] * 8)))
-    even = score_row(saved.analysis_id, 1, EmotionScores((1 / 9,) * 9))
+    row = score_row(saved.analysis_id, 1, saved.clip_id, NOON, EmotionScores((1.0000005, *[0.0] * 8)))
+    even = score_row(saved.analysis_id, 1, saved.clip_id, NOON, EmotionScores((1 / 9,) * 9))
     assert (row["angry"], row["confidence"]) == (1.0, 1.0)
     assert even["entropy"] <= 1
     with store.transaction() as session:
