@@ -7,23 +7,24 @@ import sys
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
 
+from emostore.commands.shared import fail, opened
 from emostore.config import Settings, settings
 from emostore.engine import registry
 from emostore.errors import EmostoreError, MetadataError
 from emostore.i18n import explain
-from emostore.services import backup, demo, downloads, output, preferences, sidecar, verify
+from emostore.services import backup, demo, downloads, output, sidecar, verify
 from emostore.services.analysis import Analyser, Source, Status
 from emostore.services.describing import describe
 from emostore.services.descriptions import Description, parse_domain, parse_roles, parse_scenario, parse_time
 from emostore.services.downloads import text
 from emostore.services.filenames import NoMatch, parse_pattern
 from emostore.store import migrate, reports, rollup_build
-from emostore.store.session import Store, create_store
+from emostore.store.session import create_store
 
 app = typer.Typer(no_args_is_help=True, help="Voice emotion: recorded speech in, nine scores out.")
 models = typer.Typer(no_args_is_help=True, help="Which models there are.")
@@ -61,7 +62,7 @@ def analyze(
 ) -> None:
     """Analyse recordings and store their scores. The exit code is 0 if no file failed."""
     try:
-        store, config = _opened(model)
+        store, config = opened(model)
         said = Description(
             agent=agent,
             team=team,
@@ -79,7 +80,7 @@ def analyze(
             failed |= result.status is Status.FAILED
             typer.echo(output.as_json(result) if as_json else output.as_text(result))
     except EmostoreError as error:
-        _fail(error)
+        fail(error)
     raise typer.Exit(1 if failed else 0)
 
 
@@ -90,31 +91,31 @@ def list_clips(
 ) -> None:
     """List the newest clips and what they sound like."""
     try:
-        store, config = _opened()
+        store, config = opened()
         for row in reports.latest_clips(store, limit).rows:
             typer.echo(output.row_as_json(row) if as_json else output.row_as_text(row, config.time_zone))
     except EmostoreError as error:
-        _fail(error)
+        fail(error)
 
 
 @app.command("backup")
 def write_backup(file: Annotated[Path, typer.Argument(help="The file to write; it must not be there yet.")]) -> None:
     """Write everything that is stored to one file. The app may go on working meanwhile."""
     try:
-        store, config = _opened()
+        store, config = opened()
         typer.echo(output.contents_as_text(backup.backup(store, config, file)))
     except EmostoreError as error:
-        _fail(error)
+        fail(error)
 
 
 @app.command("restore")
 def read_backup(file: Annotated[Path, typer.Argument(help="A file that `backup` wrote.")]) -> None:
     """Read a backup into an empty database, all of it or nothing."""
     try:
-        store, config = _opened()
+        store, config = opened()
         typer.echo(output.contents_as_text(backup.restore(store, config, file)))
     except EmostoreError as error:
-        _fail(error)
+        fail(error)
 
 
 @app.command("demo")
@@ -127,7 +128,7 @@ def invent(
 ) -> None:
     """Invent a call centre to try the reports on, marked as such, or remove it again."""
     try:
-        store, config = _opened()
+        store, config = opened()
         if remove:
             count = demo.remove(store, progress=lambda done: typer.echo(f"{done:,} clips", err=True))
             typer.echo(f"Removed {count:,} invented clips.")
@@ -140,7 +141,7 @@ def invent(
         )
         typer.echo(f"Invented {count:,} clips, marked (demo). `python -m emostore demo --remove` takes them away.")
     except EmostoreError as error:
-        _fail(error)
+        fail(error)
 
 
 @models.command("list")
@@ -150,7 +151,7 @@ def list_models(as_json: AsJson = False) -> None:
         for listing in registry.available_models(settings()):
             typer.echo(output.model_as_json(listing) if as_json else output.model_as_text(listing))
     except EmostoreError as error:
-        _fail(error)
+        fail(error)
 
 
 @models.command("pull")
@@ -166,7 +167,7 @@ def pull_model(
         typer.echo(text.plan_as_text(planned), err=True)
         folder = downloads.download(planned, progress=text.progress_line(sys.stderr))
     except EmostoreError as error:
-        _fail(error)
+        fail(error)
     except KeyboardInterrupt:
         typer.echo("\nStopped. What has arrived is kept; run the command again to continue.", err=True)
         raise typer.Exit(130) from None
@@ -183,7 +184,7 @@ def verify_model(
         config = settings() if model is None else settings().model_copy(update={"model": model})
         report = verify.verify(config)
     except EmostoreError as error:
-        _fail(error)
+        fail(error)
     typer.echo(verify.as_json(report) if as_json else verify.as_text(report))
     raise typer.Exit(0 if report.agrees else 1)
 
@@ -195,7 +196,7 @@ def upgrade() -> None:
         config = settings()
         state = migrate.upgrade(create_store(config.resolved_database_url))
     except EmostoreError as error:
-        _fail(error)
+        fail(error)
     typer.echo(f"The database is at revision {state.current}.")
 
 
@@ -205,19 +206,11 @@ def check() -> None:
     try:
         state = migrate.check(create_store(settings().resolved_database_url))
     except EmostoreError as error:
-        _fail(error)
+        fail(error)
     if not state.up_to_date:
         typer.echo(f"The database is at revision {state.current or 'none'}, this version needs {state.head}.")
         raise typer.Exit(1)
     typer.echo(f"The database is at revision {state.current}.")
-
-
-def _opened(model: str | None = None) -> tuple[Store, Settings]:
-    """The migrated store, and the settings with what was chosen in the app; a `model` given here counts most."""
-    given = settings() if model is None else settings().model_copy(update={"model": model})
-    store = create_store(given.resolved_database_url)
-    migrate.upgrade(store)
-    return store, preferences.effective(store, given)
 
 
 def _described(
@@ -254,11 +247,6 @@ def _sources(paths: list[Path]) -> list[Source]:
         else:
             sources.append(Source(path, path.name))  # one that does not exist fails by itself, beside the others
     return sources
-
-
-def _fail(error: EmostoreError) -> NoReturn:
-    typer.echo(f"Error: {error}", err=True)
-    raise typer.Exit(2)
 
 
 if __name__ == "__main__":

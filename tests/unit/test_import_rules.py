@@ -23,7 +23,14 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
         {"ui", "services", "store", "charts", "analytics", "access", "config", "engine"},
         {"torch", "funasr", "sqlalchemy"},
     ),
-    "emostore/__main__.py": ({"services", "store", "config", "engine", "access"}, {"torch", "funasr", "streamlit"}),
+    "emostore/__main__.py": (
+        {"commands", "services", "store", "config", "engine", "access"},
+        {"torch", "funasr", "streamlit"},
+    ),
+    "emostore/commands": (
+        {"commands", "services", "store", "config", "engine", "access"},
+        {"torch", "funasr", "streamlit"},
+    ),
     "emostore/api.py": ({"services", "store", "config", "access"}, {"torch", "funasr", "sqlalchemy"}),
     "emostore/services": (
         {"services", "engine", "store", "audio", "speech", "analytics", "config", "access"},
