@@ -13,7 +13,7 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from itertools import cycle
 from pathlib import Path
@@ -23,7 +23,7 @@ import numpy as np
 from sqlalchemy import create_engine, make_url, select, text
 
 from emostore.analytics.alerts import DEFAULT_RULES
-from emostore.services import alerting, demo
+from emostore.services import alerting, demo, ranking
 from emostore.services.demo_names import agent_name, team_name
 from emostore.store import (
     agent_reports,
@@ -52,6 +52,7 @@ GOALS_MS = {
     "Save one analysis": 10,
 }
 MOST_SAVED = 200
+SHOWN = 25  # agents on a page of the leaderboard
 LAST_90 = {"from_date": TODAY - timedelta(days=89), "to_date": TODAY}
 ALL = {"from_date": None, "to_date": None}
 # What readers ask the history, each in turn; the last ones are the rare and the awkward.
@@ -107,8 +108,8 @@ def measured(store: Store, agents: int) -> dict[str, Iterator[Callable[[], objec
         "History page": cycle([partial_page(store, wanted) for wanted in FILTERS.values()]),
         "Agent header": cycle([header]),
         "Compare of six": cycle([compare]),
-        "Leaderboard over a year": cycle([lambda: agent_reports.leaderboard(store, **year)]),
-        "Leaderboard over 90 days": cycle([lambda: agent_reports.leaderboard(store, **LAST_90)]),
+        "Leaderboard over a year": cycle([lambda: leaderboard_page(store, year)]),
+        "Leaderboard over 90 days": cycle([lambda: leaderboard_page(store, LAST_90)]),
         "Home": cycle([home]),
         "Alert queue": cycle([lambda: alert_reports.queue(store), lambda: alert_reports.feedback(store)]),
         "Rule preview, 30 days": cycle([lambda: preview(store)]),
@@ -121,6 +122,12 @@ def partial_page(store: Store, wanted: dict[str, Any]) -> Callable[[], object]:
     middle = ClipCursor(datetime(2026, 10, 10, 12, tzinfo=UTC), 0)
     turns = cycle([None, middle])
     return lambda: history.search(store, HistoryFilter(**wanted), before=next(turns))
+
+
+def leaderboard_page(store: Store, days: Mapping[str, date]) -> object:
+    """The ranking of all agents, and the trends of those on the first page."""
+    found = ranking.board(store, **days)
+    return ranking.trends(store, found.places[:SHOWN], **days)
 
 
 def preview(store: Store) -> object:

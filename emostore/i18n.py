@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gettext
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -65,16 +65,22 @@ class Sentence:
 
 
 def explain(sentence: Explained, language: str) -> str:
-    """The sentence in `language`, its fields filled in; an `Emotion` among them is named in it."""
+    """The sentence in `language`, its fields filled in: emotions named in it, tuples listed with its comma."""
     params = {key: _in_language(value, language) for key, value in sentence.params.items()}
     return translator(language).gettext(sentence.message).format(**params)
 
 
 def _in_language(value: Any, language: str) -> Any:
-    """A field's value; sentences and emotions among them are put into the language, too."""
+    if isinstance(value, tuple):
+        return listed((str(_in_language(each, language)) for each in value), language)
     if isinstance(value, Emotion):
         return emotion_name(value, language).lower()
     return explain(value, language) if isinstance(value, (Sentence, EmostoreError)) else value
+
+
+def listed(names: Iterable[str], language: str) -> str:
+    """Names in a row, with the comma of the language."""
+    return {"en": ", ", "zh": "、"}[language].join(names)
 
 
 def emotion_name(emotion: Emotion, language: str) -> str:

@@ -176,8 +176,7 @@ def blind(rule: AlertRule, classes: Collection[str]) -> Sentence | None:
     missing = [name for name in rule.emotions if name not in classes]
     if not missing:
         return None
-    fields = {f"e{number}": BY_NAME[name] for number, name in enumerate(missing)}
-    params = {"missing": Sentence(", ".join(f"{{{field}}}" for field in fields), fields)}
+    params = {"missing": tuple(BY_NAME[name] for name in missing)}
     if _is_blind(rule, classes):
         return Sentence(N_("This rule is blind here: the model cannot produce {missing}."), params)
     return Sentence(N_("This rule finds less here: the model cannot produce {missing}."), params)

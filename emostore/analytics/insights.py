@@ -136,13 +136,13 @@ def _applies(rule: InsightRule, reading: _Reading, scenario: Scenario, role: Rol
 
 def _undecided(reading: _Reading, classes: Collection[str]) -> Insight:
     """What is said of children if an emotion that must be low is one that the model never scores."""
-    missing = {f"e{number}": BY_NAME[name] for number, name in enumerate(SUMS["unfit"]) if name not in classes}
+    missing = tuple(BY_NAME[name] for name in SUMS["unfit"] if name not in classes)
     sentence = reading.sentence(
         N_(
             "Angry + disgusted + sad stay at {unfit_exact} %, but the model cannot produce {missing}: "
             "whether this voice is fit for children stays open."
         ),
-        missing=Sentence(", ".join(f"{{{field}}}" for field in missing), missing),
+        missing=missing,
     )
     return Insight("children", sentence, "notice")
 

@@ -48,7 +48,7 @@ def bar_chart(
             axis=alt.Axis(title=None, labelColor=ink.text, labelFontSize=13, labelLimit=140, labelPadding=10),
         )
     )
-    chart = alt.layer(*_layers(base, lang, theme, maximum)).properties(
+    chart = alt.layer(*_layers(base, lang, theme, maximum, missing)).properties(
         width="container",
         height=ROW_PX * len(EMOTIONS),
         padding=dict(PADDING),
@@ -81,7 +81,7 @@ def _rows(scores: Mapping[str, float], lang: str, missing: Collection[str]) -> l
     return rows
 
 
-def _layers(base: alt.Chart, lang: str, mode: Theme, maximum: float) -> list[alt.Chart]:
+def _layers(base: alt.Chart, lang: str, mode: Theme, maximum: float, missing: Collection[str]) -> list[alt.Chart]:
     say, ink = words(lang), INK[mode]
     x = alt.X(
         "score:Q",
@@ -96,15 +96,19 @@ def _layers(base: alt.Chart, lang: str, mode: Theme, maximum: float) -> list[alt
     color = alt.Color("emotion:N", scale=alt.Scale(domain=list(EMOTIONS), range=EMOTION_RANGE), legend=None)
     absent, produced = alt.datum.missing, ~alt.datum.missing
     edge = {"x": alt.value(0), "x2": alt.value("width"), "tooltip": tooltip}
-    return [
-        # The whole row answers the pointer: a bar of 0.001 is too short to be hit.
-        base.mark_bar(height=ROW_PX, opacity=0, aria=False).encode(**edge),
+    # A layer without marks would be a picture without a name to a screen reader.
+    never = [
         base.transform_filter(absent)
         .mark_bar(height=BAR_PX, fillOpacity=0, stroke=ink.edge, strokeDash=[3, 3], strokeWidth=1, cornerRadius=3)
         .encode(**edge, description="spoken:N"),
         base.transform_filter(absent)
         .mark_text(align="left", dx=10, color=ink.muted, fontStyle="italic", text=say["not produced"], aria=False)
         .encode(x=alt.value(0)),
+    ]
+    return [
+        # The whole row answers the pointer: a bar of 0.001 is too short to be hit.
+        base.mark_bar(height=ROW_PX, opacity=0, aria=False).encode(**edge),
+        *(never if missing else []),
         base.transform_filter(produced)
         .mark_bar(height=BAR_PX, cornerRadiusEnd=3)
         .encode(x=x, color=color, tooltip=tooltip, description="spoken:N"),

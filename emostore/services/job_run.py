@@ -109,10 +109,10 @@ class Run:
 
     def _kept(self, clip_id: int) -> Path:
         kept = job_reports.kept_media(self._store, clip_id)
-        found = media.find(kept[0], "", "", self._settings.data_dir) if kept else None
+        found = media.find(kept[0], self._settings.data_dir) if kept else None
         if found is None:
             raise AudioError("The audio of this recording was not kept. Upload the file again to analyse it.")
-        return found.path
+        return found
 
     def _saving(self, sha256: str) -> None:
         """From here on, finding the recording stored means that this item did it."""

@@ -22,36 +22,12 @@ _OPUS = ".opus"
 _ASIDE = ".keep-"  # how the name of a file begins that is still being written
 _NAME = re.compile(r"audio/([0-9a-f]{2})/(\1[0-9a-f]{62})(\.opus)?")
 
-# What every current browser plays by itself, by FFmpeg's codec name and the container it comes in.
-_BROWSER_PLAYS = {
-    ("wav", "pcm_s16le"): "audio/wav",
-    ("wav", "pcm_u8"): "audio/wav",
-    ("wav", "pcm_s24le"): "audio/wav",
-    ("wav", "pcm_f32le"): "audio/wav",
-    ("mp3", "mp3"): "audio/mpeg",
-    ("mp3", "mp3float"): "audio/mpeg",
-    ("flac", "flac"): "audio/flac",
-    ("ogg", "opus"): "audio/ogg",
-    ("ogg", "vorbis"): "audio/ogg",
-    ("mov,mp4,m4a,3gp,3g2,mj2", "aac"): "audio/mp4",
-    ("matroska,webm", "opus"): "audio/webm",
-}
-
-
 @dataclass(frozen=True, slots=True)
 class Kept:
     """Where audio was put, relative to the data folder, and as what."""
 
     path: str
     kind: MediaKind
-
-
-@dataclass(frozen=True, slots=True)
-class Media:
-    """A kept file and its MIME type; `mime_type` is None where browsers cannot play it."""
-
-    path: Path
-    mime_type: str | None
 
 
 def path_of(sha256: str, kind: MediaKind = "original") -> str:
@@ -93,12 +69,10 @@ def resolve(relative: str, data_dir: Path) -> Path | None:
     return path if is_ours and path.is_relative_to(folder) else None
 
 
-def find(relative: str | None, container: str, codec: str, data_dir: Path) -> Media | None:
+def find(relative: str | None, data_dir: Path) -> Path | None:
     """The kept file of a recording, or None where none was kept or it is gone."""
     path = resolve(relative, data_dir) if relative else None
-    if path is None or not path.is_file():
-        return None
-    return Media(path, "audio/ogg" if path.suffix == _OPUS else _BROWSER_PLAYS.get((container, codec)))
+    return path if path is not None and path.is_file() else None
 
 
 def kept_files(data_dir: Path) -> Iterator[Path]:

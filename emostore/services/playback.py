@@ -55,22 +55,22 @@ def sound(view: reports.ClipView, settings: Settings) -> Sound | None:
     Raises `AudioError` if the kept file cannot be decoded, or has too many channels for Opus, and `StoreError` if the
     disk does not take the copy.
     """
-    kept = media.find(view.media_path, view.container, view.codec, settings.data_dir)
+    kept = media.find(view.media_path, settings.data_dir)
     if kept is None:
         return None
     if view.media_kind == "opus":
-        return Sound(kept.path, "audio/ogg")
+        return Sound(kept, "audio/ogg")
     if (view.container, view.codec) in _PLAYS:
-        return Sound(kept.path, _PLAYS[view.container, view.codec])
+        return Sound(kept, _PLAYS[view.container, view.codec])
     allowed = limits(settings)
     if view.codec in _REPACKED:
         try:
             target = cache.path_of(view.sha256, "mp4", settings.data_dir)
-            return Sound(cache.made(target, lambda aside: _repack(kept.path, aside, allowed)), "audio/mp4")
+            return Sound(cache.made(target, lambda aside: _repack(kept, aside, allowed)), "audio/mp4")
         except AudioError:
             pass  # damaged packets that a decoder may still skip
     target = cache.path_of(view.sha256, "opus", settings.data_dir)
-    made = cache.made(target, lambda aside: opus.encode(kept.path, aside, allowed, name=view.file_name))
+    made = cache.made(target, lambda aside: opus.encode(kept, aside, allowed, name=view.file_name))
     return Sound(made, "audio/ogg")
 
 
@@ -79,10 +79,10 @@ def outline(view: reports.ClipView, settings: Settings) -> peaks.Peaks | None:
 
     Raises `AudioError` and `StoreError` as `peaks.load` does.
     """
-    kept = media.find(view.media_path, view.container, view.codec, settings.data_dir)
+    kept = media.find(view.media_path, settings.data_dir)
     if kept is None:
         return None
-    return peaks.load(kept.path, view.sha256, settings.data_dir, limits(settings), name=view.file_name)
+    return peaks.load(kept, view.sha256, settings.data_dir, limits(settings), name=view.file_name)
 
 
 def of_recording(store: Store, sha256: str, settings: Settings) -> Sound | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
@@ -19,7 +19,7 @@ from emostore.analytics.ranking import AgentSample, Standing
 from emostore.analytics.shrinkage import clustered
 from emostore.services.exporting import defused
 from emostore.store import agent_reports
-from emostore.store.report_views import LeaderboardRow, ModelInUse
+from emostore.store.report_views import LeaderboardRow, ModelInUse, TrendPoint
 from emostore.store.session import Store
 
 Model = tuple[str, str]  # name and revision
@@ -53,7 +53,6 @@ class Board:
     places: tuple[Place, ...]
     mean: float | None
     unknown: int
-    span_days: int
 
     @property
     def ranked(self) -> int:
@@ -89,14 +88,24 @@ def board(
     clips = sum(row.clips for row in rows.values())
     total = sum((row.moments.sums for row in rows.values()), start=np.zeros(len(weights)))
     mean = float(weights @ total) / clips if clips else None
-    return Board(found.model, profile, places, mean, found.unknown, found.span_days)
+    return Board(found.model, profile, places, mean, found.unknown)
 
 
-def trend(row: LeaderboardRow, profile: ScoringProfile) -> tuple[float, ...]:
-    """The quality as measured of every span with clips, in order."""
-    points = [point for point in row.trend if point.clips]
-    sums = np.array([[point.clips, point.positive, point.negative, point.neutral] for point in points])
-    return tuple((sums @ profile.part_coefficients() / sums[:, 0]).tolist()) if points else ()
+def trends(
+    store: Store,
+    places: Sequence[Place],
+    profile: ScoringProfile = BALANCED,
+    *,
+    voices: str = "customer",
+    model: Model | None = None,
+    from_date: date | None = None,
+    to_date: date | None = None,
+) -> tuple[int, list[tuple[float, ...]]]:
+    """How many days a point is, and the quality as measured of these places, point by point."""
+    access.require("read")
+    agents = [place.row.agent_id for place in places]
+    found = agent_reports.trends(store, agents, model=model, from_date=from_date, to_date=to_date, roles=VOICES[voices])
+    return found.span_days, [_qualities(found.points.get(agent_id, ()), profile) for agent_id in agents]
 
 
 def as_csv(found: Board) -> bytes:
@@ -135,6 +144,13 @@ _COLUMNS = (
     *("rank", "rank_from", "rank_to", "group", "agent", "team", "quality", "low", "high", "mean"),
     *("clips", "mixed_clips", "unknown_clips", "sessions", "alerts", "profile", "model", "revision", "demo"),
 )
+
+
+def _qualities(points: Sequence[TrendPoint], profile: ScoringProfile) -> tuple[float, ...]:
+    sums = np.array([[each.clips, each.positive, each.negative, each.neutral] for each in points if each.clips])
+    if not len(sums):
+        return ()
+    return tuple((sums @ profile.part_coefficients() / sums[:, 0]).tolist())
 
 
 def _blank(value: int | None) -> int | str:

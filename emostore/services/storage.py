@@ -18,7 +18,10 @@ from emostore.store.session import Store
 
 @dataclass(frozen=True, slots=True)
 class StorageUse:
-    """Bytes by what they are for, those still free on the disk of the data folder, and what is stored."""
+    """Bytes by what they are for, those still free on the disk of the data folder, and what is stored.
+
+    With the audio counts what was made of it for playing.
+    """
 
     database_bytes: int
     audio_bytes: int
@@ -34,11 +37,12 @@ def used(store: Store, settings: Settings) -> StorageUse:
     access.require("read")
     counts = reports.counts(store)
     folder = settings.data_dir
+    converted = _bytes(settings.cache_dir / slim.FOLDER)
     return StorageUse(
         database_bytes=size.database_bytes(store),
-        audio_bytes=_bytes(folder / media.FOLDER),
+        audio_bytes=_bytes(folder / media.FOLDER) + _bytes(settings.cache_dir) - converted,
         staged_bytes=_bytes(folder / staging.FOLDER),
-        models_bytes=_bytes(download_folder(folder).parent) + _bytes(settings.cache_dir / slim.FOLDER),
+        models_bytes=_bytes(download_folder(folder).parent) + converted,
         free_bytes=shutil.disk_usage(_existing(folder)).free,
         recordings=counts.recordings,
         clips=counts.clips,

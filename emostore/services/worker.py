@@ -20,7 +20,7 @@ from emostore.config import Settings
 from emostore.engine.hardware import physical_cores
 from emostore.engine.queue import BatchingQueue
 from emostore.i18n import N_, Sentence
-from emostore.services import jobs, processes, staging
+from emostore.services import deleting, jobs, processes, staging
 from emostore.services.job_run import Run
 from emostore.services.job_views import sentence_as_json
 from emostore.store import job_claims
@@ -123,6 +123,7 @@ class Worker:
                     tidied_at = time.monotonic()
                     staging.remove_left_over(self._store, self._settings)
                     staging.sweep(self._store, self._settings)
+                    deleting.sweep_orphans(self._store, self._settings)
                 if run := self._take_next():
                     self._begin(run)
                     pause_s, errors = POLL_S, 0

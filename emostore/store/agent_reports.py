@@ -21,6 +21,7 @@ from emostore.store.report_views import (
     SeriesPoint,
     Totals,
     TrendPoint,
+    Trends,
 )
 from emostore.store.rollup_reading import MOMENT_COLUMNS, RANKED_ROLES, Model
 from emostore.store.session import Store
@@ -111,14 +112,13 @@ def leaderboard(
         used = rollup_reading.model_in_use(session, model)
         days = rollup_reading.days_of(session, used.calibration_id, from_date, to_date) if used else None
         if used is None or days is None:
-            return Leaderboard(used, (), 0, 1)
+            return Leaderboard(used, (), 0)
         who: ColumnElement[bool] = rollups.c.agent_id > NOBODY
         about = select(Agent.id, Agent.name, Team.name, Agent.demo).outerjoin(Team)
         if team is not None:
             who = rollups.c.agent_id.in_(_agents_of(session, Team.name == team))
             about = about.where(Team.name == team)
         sums = _by_agent(session, used.calibration_id, days, {*roles, "unknown"}, who)
-        span, trends = _trends(session, used.calibration_id, days, roles, who)
         known = {identifier: (name, of_team, demo) for identifier, name, of_team, demo in session.execute(about)}
     rows = []
     for agent_id in sorted(known.keys() & sums.keys()):
@@ -138,10 +138,28 @@ def leaderboard(
                 alerts=alerts,
                 speech_s=speech / WEIGHT_UNIT,
                 moments=rollup_reading.moments_of(moments),
-                trend=tuple(trends.get(agent_id, ())),
             )
         )
-    return Leaderboard(used, tuple(rows), sum(row.unknown for row in rows), span)
+    return Leaderboard(used, tuple(rows), sum(row.unknown for row in rows))
+
+
+def trends(
+    store: Store,
+    agent_ids: Collection[int],
+    *,
+    model: Model | None = None,
+    from_date: date | None = None,
+    to_date: date | None = None,
+    roles: Collection[str] = RANKED_ROLES,
+) -> Trends:
+    """How some agents went, for their sparklines: whole spans, so that a short one at an edge tells no tale."""
+    with store.reading() as session:
+        used = rollup_reading.model_in_use(session, model)
+        days = rollup_reading.days_of(session, used.calibration_id, from_date, to_date) if used else None
+        if used is None or days is None or not agent_ids:
+            return Trends()
+        who = rollups.c.agent_id.in_(sorted(agent_ids))
+        return _trends(session, used.calibration_id, days, roles, who)
 
 
 def added(points: tuple[SeriesPoint, ...]) -> Totals:
@@ -185,8 +203,7 @@ def _by_agent(
 
 def _trends(
     session: Session, calibration_id: int, days: tuple[date, date], roles: Collection[str], who: ColumnElement[bool]
-) -> tuple[int, dict[int, list[TrendPoint]]]:
-    """How many days a point is, and each agent's points: whole spans, so that a short one at an edge tells no tale."""
+) -> Trends:
     length = (days[1] - days[0]).days + 1
     span = next((span for span in SPANS if length <= span * _TREND_POINTS), SPANS[-1])
     covered = [piece for piece in rollup_reading.pieces(*days) if piece.span == span]
@@ -194,7 +211,7 @@ def _trends(
         covered = rollup_reading.pieces(*days, spans=[each for each in SPANS[::-1] if each <= span])
         covered = [piece for piece in covered if piece.span == span]
     found = rollup_reading.rows_of(calibration_id, covered, MOMENT_COLUMNS[1:5], roles, who)
-    trends: dict[int, list[TrendPoint]] = {}
+    points: dict[int, list[TrendPoint]] = {}
     if found is not None:
         names = [column.name for column in MOMENT_COLUMNS[1:5]]
         statement = select(found.c.agent_id, found.c.first_day, *rollup_reading.summed(found, names))
@@ -202,8 +219,8 @@ def _trends(
         rows = session.execute(statement.order_by(found.c.first_day)).all()
         for agent_id, first_day, clips, positive, negative, neutral in rows:
             point = TrendPoint(first_day, clips, positive / SCORE_UNIT, negative / SCORE_UNIT, neutral / SCORE_UNIT)
-            trends.setdefault(agent_id, []).append(point)
-    return span, trends
+            points.setdefault(agent_id, []).append(point)
+    return Trends(span, {agent_id: tuple(each) for agent_id, each in points.items()})
 
 
 def _clips_by_role(

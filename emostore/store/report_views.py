@@ -151,20 +151,23 @@ class LeaderboardRow:
     alerts: int
     speech_s: float
     moments: Moments
-    trend: tuple[TrendPoint, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Leaderboard:
-    """Every agent with a clip in the time, by id; `unknown` counts the clips with no known role of all agents.
-
-    `span_days` is how long a point of the trends is: 1, 7 or 28 days.
-    """
+    """Every agent with a clip in the time, by id; `unknown` counts the clips with no known role of all agents."""
 
     model: ModelInUse | None
     rows: tuple[LeaderboardRow, ...]
     unknown: int
-    span_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trends:
+    """How agents, by id, went: a point for each `span_days` (1, 7 or 28) with clips, in order."""
+
+    span_days: int = 1
+    points: Mapping[int, tuple[TrendPoint, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

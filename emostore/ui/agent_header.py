@@ -16,7 +16,7 @@ from emostore.store.history import HistoryFilter
 from emostore.store.report_views import SeriesPoint
 from emostore.ui import series, urls
 from emostore.ui.bootstrap import open_store
-from emostore.ui.text import _, duration, emotion, listed, plain, role
+from emostore.ui.text import _, calibration, duration, emotion, listed, plain, role
 
 if TYPE_CHECKING:
     from emostore.charts import LinePoint
@@ -114,7 +114,7 @@ def _figures(found: AgentProfile) -> None:
                 "Customers' and mixed voices of these days, scored by {model} ({calibration}, version {version}). "
                 "The other filters choose clips of the list only.",
                 model=plain(f"{model.name} · {model.revision[:8]}"),
-                calibration=plain(model.calibration),
+                calibration=calibration(model.calibration),
                 version=model.calibration_version,
             )
         )

@@ -173,10 +173,9 @@ def _facts(found: Comparison, samples: Named) -> None:
         if sample.mean is None or sample.thing.kind == "case":
             continue
         st.caption(
-            _isolated(label)
-            + ": "
-            + _(
-                "clips: {clips}, sessions: {sessions}, speech: {speech}",
+            _(
+                "{name}: clips {clips}, sessions {sessions}, speech {speech}",
+                name=_isolated(label),
                 clips=f"{sample.clips:,}",
                 sessions=f"{sample.mean.sessions:,}",
                 speech=duration(sample.mean.speech_s),

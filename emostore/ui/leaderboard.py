@@ -217,9 +217,18 @@ def _chart(found: Board, shown: Sequence[Place], mode: charts.Theme) -> alt.Laye
 
 
 def _table(found: Board, shown: Sequence[Place], wanted: Wanted) -> None:
-    span = {1: _("day"), 7: _("week"), 28: _("four weeks")}[found.span_days]
+    days, trends = ranking.trends(
+        open_store(),
+        shown,
+        found.profile,
+        voices=wanted.voices,
+        model=wanted.model,
+        from_date=wanted.first,
+        to_date=wanted.last,
+    )
+    span = {1: _("day"), 7: _("week"), 28: _("four weeks")}[days]
     event = st.dataframe(
-        [_row(place, found.profile) for place in shown],
+        [_row(place, trend) for place, trend in zip(shown, trends, strict=True)],
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
@@ -248,7 +257,7 @@ def _table(found: Board, shown: Sequence[Place], wanted: Wanted) -> None:
         st.switch_page(links.HISTORY_PAGE, query_params=wanted.address(agent=agent))
 
 
-def _row(place: Place, profile: ScoringProfile) -> dict[str, object]:
+def _row(place: Place, trend: Sequence[float]) -> dict[str, object]:
     standing, row = place.standing, place.row
     return {
         _("Rank"): standing.rank,
@@ -258,7 +267,7 @@ def _row(place: Place, profile: ScoringProfile) -> dict[str, object]:
         _("Interval (95 %)"): _interval(place),
         _("Rank could be"): f"{standing.rank_from} – {standing.rank_to}" if standing.rank else "",
         _("Group"): _group(place),
-        _("Trend"): list(ranking.trend(row, profile)),
+        _("Trend"): list(trend),
         _("Clips"): row.clips,
         _("of both voices"): row.mixed,
         _("Sessions"): standing.sample.sessions,

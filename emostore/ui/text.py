@@ -53,7 +53,7 @@ def emotion(name: str) -> str:
 
 def listed(names: Iterable[str]) -> str:
     """Names in a row, with the comma of the language."""
-    return {"en": ", ", "zh": "、"}[language()].join(names)
+    return i18n.listed(names, language())
 
 
 def role(name: str) -> str:
@@ -79,6 +79,11 @@ def scenario(name: str) -> str:
 def domain(name: str) -> str:
     """What a recording was made with."""
     return {"phone": _("Telephone"), "headset": _("Headset"), "room": _("A microphone in the room")}[name]
+
+
+def calibration(name: str) -> str:
+    """How raw results became scores; a calibration that users made has their name."""
+    return _("uncalibrated") if name == "raw" else plain(name)
 
 
 def plain(text: str) -> str:

@@ -70,6 +70,8 @@ def _is_said(value: object) -> bool:
 
 def _value(value: object) -> str:
     if isinstance(value, Mapping):
+        if "name" in value and "version" in value:  # a rule or a profile: what it says in full is on its own page
+            return _("{name}, version {version}", name=value["name"], version=value["version"])
         return listed(f"{_word(str(key))} {_value(each)}" for key, each in value.items() if _is_said(each))
     if isinstance(value, list):
         return listed(_value(each) for each in value)
@@ -91,9 +93,12 @@ def _value(value: object) -> str:
 
 def _word(name: str) -> str:
     return {
+        "active": _("switched on"),
         "agent": _("agent"),
+        "alert_rule": _("alert rule"),
         "clips": _("clips"),
         "created_at": _("created"),
+        "demo": _("demo"),
         "domain": _("recorded by"),
         "file": _("file"),
         "files": _("files"),
@@ -107,6 +112,7 @@ def _word(name: str) -> str:
         "role": _("whose voice it is"),
         "rows": _("rows"),
         "scenario": _("what it is"),
+        "scoring_profile": _("scoring profile"),
         "team": _("team"),
         "time_zone": _("time zone"),
         "to": _("to"),

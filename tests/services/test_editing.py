@@ -156,7 +156,7 @@ def test_no_name_in_the_database_leads_outside_the_folder_of_kept_audio(config: 
     outside.parent.mkdir(parents=True)
     outside.write_text("mine")
     for name in ("secret", "audio/../secret", "/etc/passwd", "audio/ab/" + "cd" * 32, "../x", "audio/.keep-/../../y"):
-        assert media.find(name, "wav", "pcm_s16le", config.data_dir) is None
+        assert media.find(name, config.data_dir) is None
         assert media.resolve(name, config.data_dir) is None
 
 

@@ -92,9 +92,9 @@ def test_the_table_to_take_away_runs_no_formula_and_holds_every_agent(store: Sto
 
 def test_a_trend_has_a_point_for_each_time_with_calls(store: Store) -> None:
     calls(store, "Ana", [GLAD, CALM])
-    (place,) = ranking.board(store).places
-    expected = [service_quality_score(CALM), service_quality_score(GLAD)]
-    assert ranking.trend(place.row, BALANCED) == pytest.approx(expected, abs=1e-3)
+    days, (points,) = ranking.trends(store, ranking.board(store).places)
+    assert days == 1
+    assert points == pytest.approx([service_quality_score(CALM), service_quality_score(GLAD)], abs=1e-3)
 
 
 class TestProfiles:

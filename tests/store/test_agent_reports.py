@@ -153,13 +153,27 @@ def test_the_leaderboard_ranks_customers_and_mixed_voices_and_counts_unknown_one
         assert row.clips == moments.clips
         assert row.mixed == expected(filled, row.agent, first, last, ("mixed",))[0].clips
         assert row.unknown == expected(filled, row.agent, first, last, ("unknown",))[0].clips
-        gaps = {(b.first_day - a.first_day).days % board.span_days for a, b in pairwise(row.trend)}
-        assert gaps <= {0}
     assert board.unknown == sum(row.unknown for row in board.rows)
     assert {row.agent: row.demo for row in board.rows}.get("Cyd", True)
-    assert board.span_days == (1 if days[1] == date(2026, 2, 9) else 7)
     team = agent_reports.leaderboard(filled, model=(MODEL.name, MODEL.revision), team="South")
     assert [row.agent for row in team.rows] == ["Cyd"]
+
+
+@pytest.mark.parametrize("last", [None, date(2026, 2, 9)])
+def test_trends_are_of_the_asked_agents_and_of_whole_spans(filled: Store, last: date | None) -> None:
+    days = {"from_date": date(2026, 2, 3), "to_date": last}
+    model = (MODEL.name, MODEL.revision)
+    board = agent_reports.leaderboard(filled, model=model, **days)
+    asked = [row for row in board.rows if row.agent != "Cyd"]
+    found = agent_reports.trends(filled, [row.agent_id for row in asked], model=model, **days)
+    assert found.span_days == (1 if last else 7)
+    assert found.points.keys() == {row.agent_id for row in asked}
+    for row in asked:
+        points = found.points[row.agent_id]
+        assert {(b.first_day - a.first_day).days % found.span_days for a, b in pairwise(points)} <= {0}
+        of_whole_spans = sum(point.clips for point in points)
+        assert of_whole_spans == row.clips if last else 0 < of_whole_spans <= row.clips
+    assert agent_reports.trends(filled, [], model=model) == agent_reports.Trends()
 
 
 def test_without_a_model_that_of_the_newest_analysis_counts(filled: Store) -> None:
