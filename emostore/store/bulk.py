@@ -76,6 +76,13 @@ def add(session: Session, model: Model, rows: Sequence[Row]) -> None:
         session.execute(target.insert(), list(rows))
 
 
+def add_missing(session: Session, model: Model, rows: Sequence[Row]) -> None:
+    """Insert the rows whose primary key is not there, in the order of their keys (see `insert_missing`)."""
+    if rows:
+        insert = postgresql.insert if _is_postgresql(session) else sqlite.insert
+        session.execute(insert(table(model)).on_conflict_do_nothing(), list(rows))
+
+
 def ids(
     session: Session, model: Model, keys: Iterable[Key], names: Sequence[str], *, lock: Lock | None = None
 ) -> dict[Key, int]:

@@ -66,6 +66,7 @@ def save_many(store: Store, analyses: Sequence[NewAnalysis], user: str | None = 
         clips.setdefault(_channel(item.clip), item.clip)
     with store.transaction() as session:
         clip_ids, new_clips = saving.save_clips(session, clips, user)
+        saving.save_segments(session, {clip_ids[channel]: clip for channel, clip in clips.items()})
         models = saving.save_models(session, {item.model for item in analyses})
         wanted = [(clip_ids[_channel(item.clip)], models[item.model][0], item.granularity) for item in analyses]
         saving.hold(session, {clip_ids[channel] for channel in clips if channel not in new_clips})

@@ -25,7 +25,7 @@ from emostore.store.job_models import Job, JobItem
 from emostore.store.models import Base
 from emostore.store.report_models import RollupState, clusters, rollups
 from emostore.store.session import Store
-from emostore.store.types import EmbeddingVector, Logits, UtcDateTime, WindowLogits
+from emostore.store.types import EmbeddingVector, Logits, Segments, UtcDateTime, WindowLogits
 
 _DERIVED = {rollups.name, clusters.name, RollupState.__tablename__}
 _LEFT_OUT = {Job.__tablename__, JobItem.__tablename__} | _DERIVED
@@ -158,6 +158,8 @@ def _stored(column: Column[Any], value: Any) -> Any:
         return np.frombuffer(base64.b64decode(value), "<f4")
     if isinstance(kind, WindowLogits):
         return np.frombuffer(base64.b64decode(value), "<f2").reshape(-1, len(EMOTIONS))
+    if isinstance(kind, Segments):
+        return np.frombuffer(base64.b64decode(value), "<f8").reshape(-1, 2)
     if isinstance(kind, EmbeddingVector):
         return np.frombuffer(base64.b64decode(value), "<f2")
     return value

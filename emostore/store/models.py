@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from emostore.emotions import EMOTIONS
-from emostore.store.types import EmbeddingVector, Logits, UtcDateTime, WindowLogits
+from emostore.store.types import SEGMENT_BYTES, EmbeddingVector, Logits, Segments, UtcDateTime, WindowLogits
 
 NAME_LENGTH = 200  # characters of a name that a person gave
 
@@ -38,6 +38,7 @@ MEDIA_KINDS = ("original", "opus")
 LANGUAGE_LENGTH = 35  # characters of a language tag, as RFC 5646 recommends
 STATUSES = ("analysed", "no_speech")
 NO_SPEECH_REASONS = ("silence", "no_speech", "too_short")
+MAX_SEGMENTS = 500_000  # of a clip: some twenty hours that pause seven times a second
 GRANULARITIES = ("utterance",)
 HIGH_FROM = 0.2  # scores from here on are indexed, emotion by emotion: at most five of a clip's nine
 RAW_VERSION = 1  # the calibration that every model has from the start: softmax of the stored logits
@@ -131,7 +132,8 @@ class Recording(Base):
 
     `media_path` is where its audio is kept, relative to the data folder, and `media_kind` as what. `notes`
     lists what was lost while it was decoded, each as `{"message": …, "params": {…}}`. Nobody ever spoke
-    what is in a `demo` one.
+    what is in a `demo` one. `channel_count` counts the channels that are told apart, each of them a clip: a
+    file whose two channels hold one and the same voice has one.
     """
 
     __tablename__ = "recordings"
@@ -172,7 +174,8 @@ class Clip(Base):
 
     It goes with its recording. Forgetting an agent keeps the clip without a name; a session is not
     deleted under its clips. `happened_at` repeats the recording's, so that an index gives an agent's
-    history, or everybody's, page by page without a join.
+    history, or everybody's, page by page without a join. `starts_s` is when the clip begins in the time of
+    its call, in seconds: not 0 only where the two sides came as files of their own.
     """
 
     __tablename__ = "clips"
@@ -185,6 +188,7 @@ class Clip(Base):
     happened_at: Mapped[Time]
     duration_s: Mapped[Number]
     speech_s: Mapped[Number | None]
+    starts_s: Mapped[Number] = mapped_column(server_default=text("0"))
 
     __table_args__ = (
         UniqueConstraint("recording_id", "channel"),
@@ -193,9 +197,34 @@ class Clip(Base):
         Index(None, "role", "happened_at", "id"),
         CheckConstraint("channel >= 0", name="channel"),
         CheckConstraint("duration_s >= 0 AND speech_s >= 0", name="length"),
+        CheckConstraint("starts_s >= 0", name="starts"),
         one_of("role", ROLES),
         _LINKED,
     )
+
+
+class ClipSpeech(Base):
+    """Where somebody speaks in a clip, in its own table so that no list drags it along; older clips have no row."""
+
+    __tablename__ = "clip_speech"
+    clip_id: Mapped[int] = mapped_column(ForeignKey(Clip.id, ondelete="CASCADE"), primary_key=True)
+    segments: Mapped[NDArray[np.float64]] = mapped_column(Segments)
+
+    __table_args__ = (
+        CheckConstraint(f"length(segments) % {SEGMENT_BYTES} = 0", name="segments_whole"),
+        CheckConstraint(f"length(segments) <= {SEGMENT_BYTES * MAX_SEGMENTS}", name="segments_bounded"),
+    )
+
+
+class ClipPair(Base):
+    """Two clips of two recordings that are the sides of one call. `before` is what unpairing gives back to each."""
+
+    __tablename__ = "clip_pairs"
+    first_clip_id: Mapped[int] = mapped_column(ForeignKey(Clip.id, ondelete="CASCADE"), primary_key=True)
+    second_clip_id: Mapped[int] = mapped_column(ForeignKey(Clip.id, ondelete="CASCADE"), unique=True)
+    before: Mapped[Json]
+
+    __table_args__ = (CheckConstraint("first_clip_id <> second_clip_id", name="two"),)
 
 
 class ModelRevision(Base):

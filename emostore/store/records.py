@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from emostore.emotions import EMOTIONS, EmotionScores
 from emostore.errors import MetadataError, StoreError
+from emostore.store.models import MAX_SEGMENTS
 from emostore.store.names import clean_file_name, clean_language, clean_name
 
 Role = Literal["agent", "customer", "mixed", "unknown"]
@@ -74,8 +75,9 @@ class NewRecording:
 class NewClip:
     """One channel, counted from 0. Names are given as a person typed them and cleaned here; empty means none.
 
-    Without `session_name` the clip belongs to the session that stands for its recording. Raises
-    `MetadataError` for a name that is too long and for a team without an agent.
+    Without `session_name` the clip belongs to the session that stands for its recording. `segments` are
+    where somebody speaks, in order and not overlapping: seconds of the clip's own time, shape (n, 2); None
+    if that is not known. Raises `MetadataError` for a name that is too long and for a team without an agent.
     """
 
     recording: NewRecording
@@ -86,8 +88,11 @@ class NewClip:
     agent: str | None = None
     team: str | None = None
     session_name: str | None = None
+    segments: NDArray[np.float64] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
+        if self.segments is not None:
+            _check_segments(self.segments)
         if not 0 <= self.channel < self.recording.channel_count:
             raise ValueError(f"channel {self.channel} of a recording with {self.recording.channel_count} channels")
         object.__setattr__(self, "agent", clean_name(self.agent, "agent"))
@@ -242,6 +247,14 @@ class StoredRecording:
 def _check_aware(time: datetime) -> None:
     if time.utcoffset() is None:
         raise MetadataError("The time {found} has no time zone, so it is not clear when it was.", found=str(time))
+
+
+def _check_segments(segments: NDArray[np.float64]) -> None:
+    if segments.ndim != 2 or segments.shape[1] != 2 or len(segments) > MAX_SEGMENTS:
+        raise ValueError(f"segments must have shape (n, 2) with n up to {MAX_SEGMENTS:,}, got {segments.shape}")
+    times = segments.ravel()
+    if not (np.isfinite(times).all() and (times[:1] >= 0).all() and (np.diff(times) >= 0).all()):
+        raise ValueError("segments must be times from 0 on, in order, that do not overlap")
 
 
 def _check_fits_half(values: NDArray[Any], what: str, *, finite: bool = False) -> None:

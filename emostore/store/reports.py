@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Row, Select, and_, func, literal, select, tuple_
+from numpy.typing import NDArray
+from sqlalchemy import Row, ScalarSelect, Select, and_, case, func, literal, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from emostore.emotions import EMOTIONS, EmotionScores
@@ -16,6 +17,8 @@ from emostore.store.models import (
     Analysis,
     Calibration,
     Clip,
+    ClipPair,
+    ClipSpeech,
     ModelRevision,
     Recording,
     RecordingSession,
@@ -42,6 +45,7 @@ __all__ = [
     "counts",
     "latest_clips",
     "named_columns",
+    "speech_segments",
     "window_logits",
 ]
 
@@ -117,11 +121,20 @@ def window_logits(store: Store, analysis_id: int) -> StoredWindows | None:
     return StoredWindows(found.window_logits.astype(np.float32), found.window_hop_s, found.window_length_s)
 
 
+def speech_segments(store: Store, clip_ids: Sequence[int]) -> dict[int, NDArray[np.float64]]:
+    """Where somebody speaks, in seconds of each clip's own time, shape (n, 2); clips of which it is known, by id."""
+    columns = select(ClipSpeech.clip_id, ClipSpeech.segments).where(ClipSpeech.clip_id.in_(clip_ids))
+    with store.reading() as session:
+        return {row.clip_id: row.segments for row in session.execute(columns)}
+
+
 def _clip_statement() -> Select[*tuple[Any, ...]]:
     return (
         select(
             Clip.id.label("clip_id"),
             *(Clip.channel, Clip.role, Clip.duration_s, Clip.speech_s, Clip.session_id, Clip.recording_id),
+            Clip.starts_s,
+            _partner().label("partner_id"),
             Agent.name.label("agent"),
             Team.name.label("team"),
             RecordingSession.name.label("session_name"),
@@ -136,6 +149,13 @@ def _clip_statement() -> Select[*tuple[Any, ...]]:
         .outerjoin(Agent, Clip.agent_id == Agent.id)
         .outerjoin(Team, Agent.team_id == Team.id)
     )
+
+
+def _partner() -> ScalarSelect[Any]:
+    """The clip that a clip is paired with."""
+    other = case((ClipPair.first_clip_id == Clip.id, ClipPair.second_clip_id), else_=ClipPair.first_clip_id)
+    is_side = (ClipPair.first_clip_id == Clip.id) | (ClipPair.second_clip_id == Clip.id)
+    return select(other).where(is_side).limit(1).correlate(Clip).scalar_subquery()
 
 
 def _analysis_statement() -> Select[*tuple[Any, ...]]:

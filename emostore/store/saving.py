@@ -19,6 +19,7 @@ from emostore.store.models import (
     Analysis,
     Calibration,
     Clip,
+    ClipSpeech,
     Embedding,
     ModelRevision,
     Recording,
@@ -86,6 +87,12 @@ def save_clips(
     made, _ = bulk.ensure(session, Clip, new_rows, ["recording_id", "channel"])
     found |= made
     return {channel: found[key] for channel, key in keys.items()}, {c for c, key in keys.items() if key in fresh}
+
+
+def save_segments(session: Session, clips: Mapping[int, NewClip]) -> None:
+    """Keep where somebody speaks in clips, by their ids; what is known of one already stays."""
+    rows = [{"clip_id": key, "segments": clips[key].segments} for key in sorted(clips)]
+    bulk.add_missing(session, ClipSpeech, [row for row in rows if row["segments"] is not None])
 
 
 def save_models(session: Session, models: Collection[ModelRevisionKey]) -> dict[ModelRevisionKey, tuple[int, int]]:

@@ -16,6 +16,8 @@ from typing_extensions import override
 
 from emostore.emotions import EMOTIONS
 
+SEGMENT_BYTES = 16  # two float64
+
 
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware `datetime`, stored as UTC and returned in UTC by both databases.
@@ -80,6 +82,20 @@ class WindowLogits(_ArrayType):
     @override
     def process_result_value(self, value: bytes | None, dialect: Dialect) -> NDArray[np.float16] | None:
         return None if value is None else np.frombuffer(value, "<f2").reshape(-1, len(EMOTIONS))
+
+
+class Segments(_ArrayType):
+    """Stretches of time, float64 of shape (n, 2) in seconds, as 16 bytes each, little-endian; read-only when loaded."""
+
+    cache_ok = True
+
+    @override
+    def process_bind_param(self, value: NDArray[Any] | None, dialect: Dialect) -> bytes | None:
+        return None if value is None else _shaped(value, (len(value), 2)).astype("<f8").tobytes()
+
+    @override
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> NDArray[np.float64] | None:
+        return None if value is None else np.frombuffer(value, "<f8").reshape(-1, 2)
 
 
 class EmbeddingVector(_ArrayType):

@@ -44,7 +44,11 @@ class AnalysisView:
 
 @dataclass(frozen=True, slots=True)
 class ClipView:
-    """A clip with its recording and every analysis of it, the newest first."""
+    """A clip with its recording and every analysis of it, the newest first.
+
+    `partner_id` is the clip of another file that it is paired with as the other side of one call, in whose
+    time it begins at `starts_s`; None if there is none.
+    """
 
     clip_id: int
     channel: int
@@ -56,6 +60,8 @@ class ClipView:
     session_id: int
     session_name: str
     recording_id: int
+    starts_s: float
+    partner_id: int | None
     sha256: str
     file_name: str
     byte_count: int

@@ -18,7 +18,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Column, Integer, inspect, make_url, text
 
 from emostore.errors import StoreError
-from emostore.store import clips, history, migrate, reports, rollup_build
+from emostore.store import clips, deletes, history, migrate, reports, rollup_build
 from emostore.store.models import Base
 from emostore.store.session import Store, create_store
 from tests.conftest import Postgres
@@ -235,3 +235,13 @@ def test_scripts_that_would_be_printed_are_refused(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode != 0
     assert "cannot be printed with --sql" in done.stderr
+
+
+def test_the_ids_of_deleted_clips_are_not_given_again_after_an_upgrade(store: Store) -> None:
+    kept, gone = (clips.save(store, analysis(name)) for name in ("a", "b"))
+    with store.transaction() as session:
+        deletes.delete_clips(session, [gone.clip_id])
+    migrate.downgrade(store, "0004")
+    migrate.upgrade(store)
+    again = clips.save(store, analysis("b")).clip_id
+    assert (kept.clip_id, gone.clip_id, again) == (1, 2, 3)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from emostore import access
@@ -34,10 +35,13 @@ LATER_TABLES = (
     "alert_events",
     "scoring_profiles",
     "target_profiles",
+    "clip_speech",
+    "clip_pairs",
 )
 LATER_COLUMNS = {
     "recordings": ("media_kind", "scenario", "domain", "language", "demo"),
     "agents": ("demo",),
+    "clips": ("starts_s",),
     "scores": ("clip_id", "happened_at"),
 }
 
@@ -89,7 +93,8 @@ def fill(store: Store, config: Settings) -> None:
             language="zh-CN",
             notes=(clips.Note("{count} samples were clipped.", {"count": 3}),),
         )
-        clips.save(store, analysis(name, recording=of_file, agent="王芳", team="North", session_name="Case 7"), "Ana")
+        about = {"agent": "王芳", "team": "North", "session_name": "Case 7", "segments": np.array([[0.1, 1 / 3]])}
+        clips.save(store, analysis(name, recording=of_file, **about), "Ana")
     (config.data_dir / media.path_of(sha("lost"))).unlink()
     clips.save(store, analysis("a", model=OTHER_MODEL))
     gone = clips.save(store, analysis("quiet", outcome=clips.NoSpeech("silence")))
