@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 MOST_MOMENTS = 20  # alerts that one rule raises for one clip, the longest
 PREVIEW_DAYS = 30
+_TOLD_EVERY = 500  # analyses between two words of progress
 _AT_ONCE = 200  # analyses whose alerts change in one transaction
 
 
@@ -159,12 +160,12 @@ def apply(
     from_date: date | None = None,
     time_zone: str = "UTC",
     progress: Callable[[int], None] = lambda done: None,
-    cancelled: Callable[[], bool] = lambda: False,
 ) -> Applied:
     """Ask a rule again of the stored clips from a day on: raise what it finds, withdraw what it does not any more.
 
-    What somebody has touched stays. Works in small transactions; `progress` hears how many analyses were
-    looked at. Alerts of other models, or of days before, are left as they are.
+    What somebody has touched stays. Works in small transactions, so that it may be stopped at any time (by an
+    exception of `progress`, say) and asked again from the start; `progress` hears now and then how many analyses
+    were looked at. Alerts of other models, or of days before, are left as they are.
     """
     access.require("administer")
     rule = next((each for each in active_rules(store) if each.rule.name == name), None)
@@ -181,15 +182,14 @@ def apply(
 
     seen = set()
     for each in _candidates(store, rule.rule, model, from_date, time_zone) if rule else ():
-        if cancelled():
-            return total
         done += 1
+        if done % _TOLD_EVERY == 0:
+            progress(done)
         if rule and (new := _found(rule.rule, each)):
             seen.add(each.analysis_id)
             found[each.analysis_id] = [new_alert(rule.id, alert) for alert in _longest(new)]
         if len(found) >= _AT_ONCE:
             flush()
-            progress(done)
     for analysis_id in rule_previews.alerted(store, name, Scope(model, from_date, None, time_zone)):
         if analysis_id not in seen:
             found[analysis_id] = []

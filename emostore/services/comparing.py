@@ -15,9 +15,10 @@ from emostore.analytics.comparison import TARGETS, Difference, MeanDistribution
 from emostore.analytics.reference import CASES
 from emostore.analytics.resampling import SessionSums
 from emostore.emotions import EMOTIONS
+from emostore.errors import MetadataError
 from emostore.i18n import N_, Sentence
 from emostore.services.descriptions import ROLES
-from emostore.store import comparing, profiles
+from emostore.store import audit, comparing, edits, profiles
 from emostore.store.report_views import CompareItem, ModelInUse
 from emostore.store.session import Store
 
@@ -183,6 +184,28 @@ def targets(store: Store) -> tuple[Target, ...]:
     """The built-in targets, then the saved ones."""
     own = (Target(view.name, view.scores, False) for view in profiles.targets(store))
     return (*(Target(each.name, each.scores, True) for each in TARGETS), *own)
+
+
+def keep_target(store: Store, name: str, sample: Sample) -> None:
+    """Keep the mean of a sample as a target, in the place of one of the same name.
+
+    Raises `MetadataError` for the name of a built-in target, an empty or too long one.
+    """
+    access.require("administer")
+    if name.strip().casefold() in {each.name.casefold() for each in TARGETS}:
+        raise MetadataError("{name} is built in and stays as it is. Give yours another name.", name=name.strip())
+    user = access.current_user().name
+    with edits.changing(store) as session:
+        profiles.save_target(session, name, _scores(sample), user)
+        audit.record(session, user, "changed", "settings", None, {"target": name.strip()})
+
+
+def forget_target(store: Store, name: str) -> None:
+    """Forget a target that was kept."""
+    access.require("administer")
+    with edits.changing(store) as session:
+        profiles.delete_target(session, name)
+        audit.record(session, access.current_user().name, "deleted", "settings", None, {"target": name})
 
 
 def distances(samples: Sequence[Sample], to: Sequence[Target]) -> Distances:

@@ -212,9 +212,19 @@ def _save(rule: AlertRule, reach: int) -> None:
 
 
 def _ask_again(rule_name: str, days: int) -> None:
-    with st.spinner(_("Asking the rule of stored clips …"), show_time=True):
-        since = _today() - timedelta(days=days - 1)
-        alerting.apply(open_store(), rule_name, from_date=since, time_zone=in_force().time_zone)
+    """Ask a rule of stored clips. To stop it, anything on the page will do: the next word of progress ends this run."""
+    with st.container(horizontal=True, vertical_alignment="center", key="asking"):
+        said = st.empty()
+        st.button(
+            _("Stop"), icon=":material/stop:", key="stop_asking", help=_("Clips that were asked keep the answer.")
+        )
+
+    def progress(done: int) -> None:
+        said.caption(_("Asking the rule of stored clips: {count} so far …", count=f"{done:,}"))
+
+    progress(0)
+    since = _today() - timedelta(days=days - 1)
+    alerting.apply(open_store(), rule_name, from_date=since, time_zone=in_force().time_zone, progress=progress)
 
 
 def _switch(rule_id: int, active: bool) -> None:

@@ -160,7 +160,14 @@ def nothing() -> None:
 def _found(searched: str, things: Sequence[Thing]) -> None:
     results = search.find(open_store(), searched)
     if not results:
-        st.caption(_("Nothing has {text} in its name.", text=plain(searched)))
+        st.caption(
+            _(
+                "No agent, no session and none of the newest {count} clips has {text} in its name. An older clip is "
+                "found by its number.",
+                count=f"{search.SEARCHED_CLIPS:,}",
+                text=plain(searched),
+            )
+        )
         return
     with st.container(horizontal=True, key="found"):
         for result in results:

@@ -13,6 +13,7 @@ from emostore.emotions import BY_NAME
 from emostore.services import comparing
 from emostore.services.comparing import Comparison, Sample, Target
 from emostore.ui import compare, images, urls
+from emostore.ui import targets as own_targets
 from emostore.ui.bootstrap import open_store
 from emostore.ui.scores import theme
 from emostore.ui.text import _, duration, emotion, explain, language, listed, plain
@@ -123,6 +124,7 @@ def distances(samples: Named) -> None:
         st.markdown("**" + _("To target profiles") + "**")
         shown = _target_names(targets, samples)
         _matrix(list(samples), shown, found.to_targets, "targets", _("Distances from the samples to target profiles"))
+        own_targets.manage(samples, targets)
 
 
 def method() -> None:

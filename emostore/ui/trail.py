@@ -113,6 +113,7 @@ def _word(name: str) -> str:
         "rows": _("rows"),
         "scenario": _("what it is"),
         "scoring_profile": _("scoring profile"),
+        "target": _("target profile"),
         "team": _("team"),
         "time_zone": _("time zone"),
         "to": _("to"),

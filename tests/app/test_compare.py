@@ -85,7 +85,7 @@ def test_a_difference_that_is_real_is_named_with_its_interval(app: AppTest, stor
     rows = {row["Emotion"]: row for row in table(at, 1)}
     assert rows["Happy"]["More than chance"].startswith("yes (p = 0.0")
     assert rows["Happy"]["Difference"].startswith("+")
-    assert "clips: 8, sessions: 8, speech: 8:00" in text(at)
+    assert ": clips 8, sessions 8, speech 8:00" in text(at)
 
 
 def test_agents_alike_do_not_differ(app: AppTest, store: Store) -> None:
@@ -195,6 +195,23 @@ def test_days_without_a_clip_are_explained(app: AppTest, store: Store) -> None:
     at = opened(app, "agent:Ana", first="2020-04-01", last="2020-04-02")
     assert not at.exception
     assert "Ana has no clip with scores of nine in these days and voices." in text(at)
+
+
+def test_a_mean_is_kept_as_a_target_and_forgotten_again(app: AppTest, store: Store) -> None:
+    calls(store, "Ana", varied(GLAD, 5))
+    app.session_state["manage_targets"] = True
+    at = opened(app, "agent:Ana", *CASES)
+    before = table(at, -1)
+    at.text_input(key="target_name").input("Ours").run()
+    at.button(key="keep_target").click().run()
+    assert not at.exception
+    after = table(at, -1)
+    assert after[0].keys() - before[0].keys() == {"Ours"}
+    assert after[0]["Ours"] == "0.000"
+    app.session_state["manage_targets"] = True
+    at.run()
+    at.button(key="forget_target").click().run()
+    assert table(at, -1) == before
 
 
 def test_an_edited_url_breaks_nothing(app: AppTest, store: Store) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from emostore import access
 from emostore.analytics.comparison import TARGETS
+from emostore.errors import AccessError, MetadataError
 from emostore.services import comparing
 from emostore.services.comparing import Comparison, Span, Thing
 from emostore.store import migrate, profiles, search
@@ -103,6 +105,35 @@ def test_distances_reach_to_the_built_in_targets_and_to_saved_ones(store: Store)
     assert found.to_targets[1][1] == pytest.approx(0.0, abs=1e-6)  # the complaint, to itself
     assert found.between[0][1] == pytest.approx(found.between[1][0])
     assert found.between[0][0] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_the_mean_of_a_sample_is_kept_as_a_target_and_forgotten(store: Store) -> None:
+    calls(store, "Ana", [GLAD] * 3)
+    samples = comparing.compare(store, [ANA]).samples
+    for _again in range(2):
+        comparing.keep_target(store, "Ours", samples[0])
+    *built_in, ours = comparing.targets(store)
+    assert (ours.name, ours.built_in, len(built_in)) == ("Ours", False, len(TARGETS))
+    assert comparing.distances(samples, [ours]).to_targets == ((pytest.approx(0.0, abs=1e-6),),)
+    comparing.forget_target(store, "Ours")
+    assert list(comparing.targets(store)) == built_in
+
+
+@pytest.mark.parametrize("name", ["", "  ", TARGETS[0].name, TARGETS[0].name.upper() + " ", "x" * 201])
+def test_a_target_needs_a_name_of_its_own(store: Store, name: str) -> None:
+    sample = comparing.compare(store, [COMPLAINT]).samples[0]
+    with pytest.raises(MetadataError):
+        comparing.keep_target(store, name, sample)
+    assert len(comparing.targets(store)) == len(TARGETS)
+
+
+def test_targets_are_kept_and_forgotten_by_those_who_may(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = comparing.compare(store, [COMPLAINT]).samples[0]
+    monkeypatch.setattr(access, "can", lambda action, subject=None: action != "administer")
+    with pytest.raises(AccessError):
+        comparing.keep_target(store, "Ours", sample)
+    with pytest.raises(AccessError):
+        comparing.forget_target(store, "Ours")
 
 
 def test_the_axis_ends_at_the_tenth_above_the_highest_score() -> None:

@@ -180,6 +180,31 @@ def test_a_new_version_withdraws_what_it_does_not_find_and_keeps_what_somebody_t
     assert exact(store)
 
 
+def test_asking_again_tells_how_far_it_is_and_may_be_stopped_there(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alerting, "_TOLD_EVERY", 2)
+    monkeypatch.setattr(alerting, "_AT_ONCE", 1)
+    for name in "abcde":
+        save(store, name, 0.5)
+    alerting.save_rule(store, replace(ANGER, threshold=0.4))
+
+    class StopError(Exception):
+        """The reader does not want to wait."""
+
+    def stop(done: int) -> None:
+        if done == 4:
+            raise StopError
+
+    with pytest.raises(StopError):
+        alerting.apply(store, ANGER.name, progress=stop)
+    assert len(names(store)) == 3
+    told: list[int] = []
+    assert alerting.apply(store, ANGER.name, progress=told.append) == alerting.Applied(raised=2, withdrawn=0)
+    assert told == [2, 4, 5]
+    assert exact(store)
+
+
 def test_a_corrected_role_asks_the_rules_again(store: Store) -> None:
     saved = save(store, "a", 0.8)
     editing.set_role(store, [saved.clip_id], "agent")
