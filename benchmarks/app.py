@@ -1,6 +1,7 @@
-"""How long a reader waits: pages with 10,000 clips, cold and warm, and an upload to its chart, in Chromium.
+"""How long a reader waits: pages with many clips, cold and warm, and an upload to its chart, in Chromium.
 
 python -m benchmarks.app [--clips 10000] [--repeats 5] [--json PATH]
+python -m benchmarks.app --database URL        the pages only, on a database that is there (of `benchmarks.store`, say)
 python -m benchmarks.app --upload-mib 2040    how much memory one large upload takes, and leaves, on Linux
 """
 
@@ -8,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import shutil
 import socket
@@ -21,71 +21,57 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlencode
 
-import numpy as np
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from emostore.audio import decode
-from emostore.emotions import EMOTIONS, EmotionScores
-from emostore.store import clips, migrate, records
+from emostore.services import demo
+from emostore.services.demo_names import agent_name
+from emostore.store import migrate
 from emostore.store.session import create_store
 from tests.audio_samples import shared_audio, write_wav
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = {"Home": "", "Upload": "upload", "History": "history", "Clip": "clip?id=1"}
-BATCH = 1000
+AGENTS = 50
+PAGES = {
+    "Home": "",
+    "Upload": "upload",
+    "History": "history",
+    "History of an agent": f"history?{urlencode({'agent': agent_name(17)})}",
+    "Clip": "clip?id=1",
+    "Compare of six agents": f"compare?{urlencode([('of', f'agent:{agent_name(each)}') for each in range(6)])}",
+    "Leaderboard": "leaderboard",
+    "Leaderboard over a year": "leaderboard?days=365",
+    "Alerts": "alerts",
+}
 SETTLED = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 
 
 def fill(folder: Path, count: int) -> None:
-    """Store `count` clips of 50 agents over a year, as the service saves them."""
+    """Store `count` invented clips of a year, as the service saves them."""
     store = create_store(f"sqlite:///{folder / 'emostore.db'}")
     migrate.upgrade(store)
-    random = np.random.default_rng(0)
-    model = records.ModelRevisionKey("baseline", "benchmark", 8, (*EMOTIONS[:5], "sad"), "none")
-    start = datetime(2026, 1, 1, tzinfo=UTC)
-    for first in range(0, count, BATCH):
-        batch = []
-        for number in range(first, min(first + BATCH, count)):
-            when = start + timedelta(minutes=50 * number)
-            recording = records.NewRecording(
-                f"{number:064x}",
-                f"call-{number:05}.wav",
-                320_000,
-                20.0,
-                8000,
-                1,
-                "wav",
-                "pcm_s16le",
-                when,
-                when,
-                "given",
-            )
-            logits = random.normal(0, 2, 9).astype(np.float32)
-            logits[[5, 7, 8]] = -math.inf
-            outcome = records.Analysed(
-                logits, EmotionScores.from_logits(logits.tolist()), embedding=np.zeros(8, np.float32)
-            )
-            clip = records.NewClip(recording, 0, 20.0, 15.0, "customer", agent=f"Agent {number % 50}")
-            batch.append(records.NewAnalysis(clip, model, outcome, when))
-        clips.save_many(store, batch)
+    demo.create(store, demo.DemoSize(count, AGENTS, 365), datetime.now(UTC).date())
+    store.close()
 
 
 class Server:
-    """The app on a folder."""
+    """The app on a folder, with the database in it unless another one is named."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: str | None = None) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.folder = folder
+        self.database = {"EMOSTORE_DATABASE_URL": database} if database else {}
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
-        environment = os.environ | {"EMOSTORE_DATA_DIR": str(self.folder), "EMOSTORE_MODEL": "baseline"}
+        environment = os.environ | {"EMOSTORE_DATA_DIR": str(self.folder), "EMOSTORE_MODEL": "baseline"} | self.database
         command = [sys.executable, "-m", "emostore.api", "--port", str(self.port)]  # as `make run` does
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -198,13 +184,14 @@ def upload_memory(mib: int) -> dict[str, int]:
     return found
 
 
-def measure(count: int, repeats: int) -> list[dict[str, object]]:
-    """The rows of the table: each page after a fresh start of the server and again, then uploads."""
+def measure(count: int, repeats: int, database: str | None) -> list[dict[str, object]]:
+    """The rows of the table: each page after a fresh start of the server and again; then uploads, on a new database."""
     rows: list[dict[str, object]] = []
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        fill(Path(folder), count)
-        server = Server(Path(folder))
+        if database is None:
+            fill(Path(folder), count)
+        server = Server(Path(folder), database)
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         for name, path in PAGES.items():
             server.start()
@@ -214,7 +201,7 @@ def measure(count: int, repeats: int) -> list[dict[str, object]]:
             page.close()
             server.stop()
             rows.append({"what": name, "cold_s": round(cold, 2), "warm_median_s": round(statistics.median(warm), 2)})
-        rows += uploads(browser, server, Path(folder), repeats)
+        rows += [] if database else uploads(browser, server, Path(folder), repeats)
         browser.close()
     return rows
 
@@ -223,6 +210,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=int, default=10_000)
+    parser.add_argument("--database", help="a database with clips, instead of filling one")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--upload-mib", type=int, help="measure only the memory of an upload of this size")
@@ -230,7 +218,7 @@ def main() -> None:
     if options.upload_mib:
         print("MiB of memory of the server:", upload_memory(options.upload_mib))
         return
-    rows = measure(options.clips, options.repeats)
+    rows = measure(options.clips, options.repeats, options.database)
     print(f"{'what':<50}{'cold s':>8}{'warm s':>8}")
     for row in rows:
         print(f"{row['what']:<50}{row['cold_s']:>8}{row.get('warm_median_s', ''):>8}")
