@@ -5,7 +5,8 @@
 import pandas  # noqa: F401
 
 from emostore.charts.bar import bar_chart
-from emostore.charts.export import Format, save
+from emostore.charts.course import Mark, Stretch, clock, course_chart
+from emostore.charts.export import Format, inline_svg, save
 from emostore.charts.interval import Interval, axis_around, interval_chart
 from emostore.charts.matrix import matrix_chart
 from emostore.charts.radar import MAX_SAMPLES, radar_chart
@@ -18,12 +19,17 @@ __all__ = [
     "Format",
     "Interval",
     "LinePoint",
+    "Mark",
     "MixPoint",
+    "Stretch",
     "Theme",
     "alt_text",
     "axis_around",
     "bar_chart",
+    "clock",
+    "course_chart",
     "day_label",
+    "inline_svg",
     "interval_chart",
     "line_chart",
     "matrix_chart",

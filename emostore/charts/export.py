@@ -22,6 +22,7 @@ WIDTH_PX = 800  # what "as wide as the page" means in an image
 MARGIN_PX = 16  # around an image; on a page the layout leaves its own
 # A name may hold them; an SVG may not, and vl-convert aborts the whole process over one.
 _NOT_IN_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_ID = re.compile(r'( id="|url\(#)(?=\w)')
 _VEGALITE = "6.4"  # the version that altair 6.3 writes; vl-convert carries several
 
 
@@ -46,6 +47,19 @@ def save(
         svg = vl_convert.vegalite_to_svg(spec, vl_version=_VEGALITE, allowed_base_urls=[])
         return _complete(svg, spec.get("description", "")).encode()
     raise ValueError(f"Charts are saved as png or svg, not {format!r}.")
+
+
+def inline_svg(chart: alt.TopLevelMixin, key: str, *, width: int = WIDTH_PX) -> str:
+    """The chart as an `<svg>` to stand inside an HTML page, which gives it its type and its ground.
+
+    It has no font of its own and no style that would reach the page. The names inside it begin with `key`, so that
+    several charts on one page do not draw with each other's parts.
+    """
+    spec = _fixed(_printable(chart.to_dict()), width, "transparent")
+    _register_font()
+    svg = vl_convert.vegalite_to_svg(spec, vl_version=_VEGALITE, allowed_base_urls=[])
+    own = _ID.sub(lambda found: f"{found[1]}{key}-", svg)
+    return _named(own, spec.get("description", ""))
 
 
 def _fixed(spec: dict[str, Any], width: int, background: str | None) -> dict[str, Any]:
@@ -83,9 +97,13 @@ def _complete(svg: str, description: str) -> str:
     text = html.unescape("".join(re.findall(r"<text[^>]*>([^<]*)<", svg)))
     font = base64.b64encode(_glyphs(text)).decode()
     face = f"@font-face{{font-family:'{PACKAGED_FAMILY}';src:url(data:font/woff;base64,{font}) format('woff')}}"
+    return _named(svg, description, f"<style>{face}</style>")
+
+
+def _named(svg: str, description: str, more: str = "") -> str:
     label = html.escape(description)
     return svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1).replace(
-        ">", f"><title>{label}</title><style>{face}</style>", 1
+        ">", f"><title>{label}</title>{more}", 1
     )
 
 

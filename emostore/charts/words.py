@@ -30,6 +30,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "mix": "Mix of emotions from {first} to {last}, {clips} clips. Strongest: {found}.",
         "over time": "{what} over time. {found}.",
         "line": "{name}: {start} on {first}, {end} on {last}",
+        "course": "The nine emotions from {first} to {last}. Strongest: {found}.",
     },
     "zh": {
         "emotion": "情绪",
@@ -53,6 +54,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "mix": "{first} 至 {last} 的情绪构成，共 {clips} 个片段。最强的是：{found}。",
         "over time": "{what}随时间的变化。{found}。",
         "line": "{name}：{first} 为 {start}，{last} 为 {end}",
+        "course": "{first} 至 {last} 的九种情绪。最强的是：{found}。",
     },
 }
 TOP = 3  # emotions that a sentence names; with more of them nobody listens
