@@ -34,6 +34,10 @@ ALPHA = 0.05  # how often steady noise may be called a trend
 LEAST_CHANGE = 0.1  # of the mood, first to last window: a long recording makes the smallest slope certain
 LEAST_EFFECTIVE = 6.0  # independent values below which no trend is tested
 
+# Of a window that must be speech for its scores to count. The model's answer is a mean over all of the window, so with
+# less it tells more of the pause; with more, short answers ("yes", 0.6 s) in a window of 3 s would be left out.
+LEAST_SPEECH = 0.2
+
 TOUCH_S = 0.001  # a seek lands this near where it was meant to
 
 Verdict = Literal["improving", "worsening", "steady"]
@@ -129,6 +133,29 @@ class Moment:
     end_s: float
     score: float
     emotion: str
+
+
+def speech_mask(segments: ArrayLike, n: int, hop_s: float, length_s: float) -> NDArray[np.bool_]:
+    """Which windows are scored: those that are speech for at least `LEAST_SPEECH` of their length.
+
+    Parameters
+    ----------
+    segments : seconds, shape (m, 2), in order and not overlapping: where somebody speaks
+    n, hop_s, length_s : window i goes from `i * hop_s` for `length_s` seconds
+
+    Returns
+    -------
+    bool, shape (n,). A clip of one window, which may end long before its window does, is scored with any speech.
+    """
+    edges = np.asarray(segments, np.float64).reshape(-1, 2).ravel()
+    if not len(edges):
+        return np.zeros(n, bool)
+    spoken_s = np.concatenate([[0.0], np.cumsum(edges[1::2] - edges[::2])])
+    times = np.arange(n) * hop_s
+    # Seconds of speech before a time: within a segment it grows with the time, between two it stands still.
+    until = np.repeat(spoken_s, 2)[1:-1]
+    inside = np.interp(times + length_s, edges, until) - np.interp(times, edges, until)
+    return np.asarray(inside > 0) if n == 1 else np.asarray(inside >= LEAST_SPEECH * length_s - 1e-9)
 
 
 def window_scores(logits: ArrayLike) -> FloatArray:

@@ -3,6 +3,7 @@
 from emostore.audio.container import content_hash
 from emostore.audio.decoding import decode
 from emostore.audio.recording import SAMPLE_RATE, Audio, AudioInfo, FloatArray, Limits, Note
+from emostore.audio.sides import fold
 from emostore.audio.stream import AudioStream, open_stream
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "Note",
     "content_hash",
     "decode",
+    "fold",
     "open_stream",
 ]

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from emostore import access
 from emostore.analytics.alerts import DEFAULT_RULES, Alert, AlertRule, Role, findings
-from emostore.analytics.trajectory import Trajectory, window_scores
+from emostore.analytics.trajectory import Trajectory, speech_mask, window_scores
 from emostore.emotions import EMOTIONS
 from emostore.errors import MetadataError, SettingsError
 from emostore.store import alert_rules, alerts, audit, edits, records, rule_previews
@@ -96,9 +96,22 @@ def raised(
     )
 
 
-def trajectory(logits: NDArray[Any], hop_s: float, length_s: float) -> Trajectory:
-    """Window logits (windows, 9) as rules look at them, as precise as they are stored."""
-    return Trajectory(window_scores(np.asarray(logits, np.float16).astype(np.float32)), hop_s, length_s)
+def trajectory(
+    logits: NDArray[Any], hop_s: float, length_s: float, segments: NDArray[np.float64] | None = None
+) -> Trajectory:
+    """Window logits (windows, 9) as rules look at them, as precise as they are stored.
+
+    Windows without speech are not scored, where it is known by `segments` (see `speech_mask`).
+    """
+    scores = window_scores(np.asarray(logits, np.float16).astype(np.float32))
+    mask = None if segments is None else speech_mask(segments, len(scores), hop_s, length_s)
+    return Trajectory(scores, hop_s, length_s) if mask is None else Trajectory(scores, hop_s, length_s, mask)
+
+
+def windows_of(outcome: records.Analysed, segments: NDArray[np.float64] | None) -> Trajectory | None:
+    """What a clip's analysis has of windows, as rules look at them."""
+    windows = outcome.windows
+    return trajectory(windows.logits, windows.hop_s, windows.length_s, segments) if windows else None
 
 
 def new_alert(rule_id: int, alert: Alert) -> records.NewAlert:
@@ -248,7 +261,7 @@ def _candidates(
 def _found(rule: AlertRule, one: Candidate) -> tuple[Alert, ...]:
     windows = None
     if one.windows is not None and one.hop_s is not None and one.length_s is not None:
-        windows = trajectory(one.windows, one.hop_s, one.length_s)
+        windows = trajectory(one.windows, one.hop_s, one.length_s, one.segments)
     role: Role = one.role  # type: ignore[assignment]  # the table's constraint allows no other
     return findings(rule, one.scores, role=role, speech_s=one.speech_s, windows=windows, classes=one.classes)
 

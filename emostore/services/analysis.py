@@ -1,4 +1,4 @@
-"""The way of a clip: hash → stored already? → decode → speech → recognise → scores → save."""
+"""The way of a clip: hash → stored already? → decode → one voice or two? → speech → recognise → scores → save."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from emostore.emotions import EmotionScores
 from emostore.engine.recognizer import ModelInfo, Recognition, Recognizer
 from emostore.errors import EmostoreError, StoreError
 from emostore.i18n import N_, Explained, Sentence
-from emostore.services import alerting, media, peaks
+from emostore.services import alerting, editing, media, peaks
 from emostore.services.descriptions import Description, Role
-from emostore.services.to_store import new_recording, outcome_to_store
+from emostore.services.to_store import new_recording, outcome_to_store, segments
 from emostore.store import clips, records, reports
 from emostore.store.session import Store
 
@@ -149,9 +149,13 @@ class Analyser:
         if stored and len(stored.clips) == stored.channel_count and all(clip.status for clip in stored.clips):
             for clip in stored.clips:
                 yield self._stored(source, stored, clip)
+            self._pair(stored, description)
             return
         at(Stage.DECODING)
         decoded = audio.decode(source.path, self._limits, name=source.name)
+        # How many voices a recording has is decided once: other models, and copies of its sound, follow.
+        if stored is None or stored.channel_count < len(decoded.waveforms):
+            decoded = audio.fold(decoded, always=stored is not None)
         at(Stage.LISTENING)
         heard = [speech.detect(waveform) for waveform in decoded.waveforms]
         at(Stage.RECOGNISING)
@@ -164,14 +168,29 @@ class Analyser:
         roles: dict[int, Role] = {clip.channel: clip.role for clip in stored.clips} if stored else {}
         for channel, (report, outcome) in enumerate(zip(heard, outcomes, strict=True)):
             # A role that was corrected since counts, also for the rules.
-            role = roles.get(channel, description.role(channel))
+            role = roles.get(channel, description.role(channel, len(heard)))
             yield self._save(source, recording, channel, report, outcome, description, role)
+        if description.other_side:
+            self._pair(clips.find_recording(self.store, sha256), description)
         if kept and not (self.settings.data_dir / kept.path).exists():
             # The same recording was deleted between keeping and saving, and the file with it.
             self.keep(source.path, sha256, self.settings)
         if kept:
             with contextlib.suppress(StoreError):  # then whoever opens it first waits for them
                 peaks.save(peaks.of(decoded.waveforms), sha256, self.settings.data_dir)
+
+    def _pair(self, stored: records.StoredRecording | None, description: Description) -> None:
+        """Make one call of this recording and the file of its other side, whichever of them is stored last."""
+        other = clips.find_recording(self.store, description.other_side) if description.other_side else None
+        if stored is None or other is None or not (len(stored.clips) == len(other.clips) == 1):
+            return
+        first, second = stored.clips[0], other.clips[0]
+        if (first.role, second.role) == ("customer", "agent"):
+            first, second = second, first
+        try:
+            editing.pair(self.store, first.clip_id, second.clip_id, roles=(first.role, second.role))
+        except EmostoreError as error:  # they are paired already, or one was edited; both are whole without it
+            log.info("%s was not paired: %s", stored.file_name, error)
 
     def _recognise(self, decoded: audio.Audio, heard: list[speech.SpeechReport]) -> list[_Outcome]:
         """What the model says of every channel in which somebody speaks; the reason for the others."""
@@ -216,6 +235,7 @@ class Analyser:
             agent=description.agent,
             team=description.team,
             session_name=description.session,
+            segments=segments(report),
         )
         analysis = records.NewAnalysis(
             clip, self._model_key(), stored, datetime.now(UTC), outcome.seconds, alerts=self._alerts(clip, stored)
@@ -234,13 +254,13 @@ class Analyser:
         """What the active rules find, to be stored with what they looked at."""
         if isinstance(outcome, records.NoSpeech):
             return ()
-        windows, classes = outcome.windows, self.recognizer.info.classes
+        classes = self.recognizer.info.classes
         return alerting.raised(
             alerting.active_rules(self.store),
             outcome.scores,
             role=clip.role,
             speech_s=clip.speech_s,
-            windows=alerting.trajectory(windows.logits, windows.hop_s, windows.length_s) if windows else None,
+            windows=alerting.windows_of(outcome, clip.segments),
             classes=classes,
         )
 

@@ -15,6 +15,7 @@ from emostore.store.records import Domain, Role, Scenario
 T = TypeVar("T")
 
 __all__ = [
+    "DEFAULT_SIDES",
     "DOMAINS",
     "NO_ROLES",
     "ROLES",
@@ -23,10 +24,12 @@ __all__ = [
     "Domain",
     "Role",
     "Scenario",
+    "Sides",
     "merge",
     "parse_domain",
     "parse_roles",
     "parse_scenario",
+    "parse_sides",
     "parse_time",
 ]
 
@@ -34,6 +37,8 @@ ROLES: tuple[Role, ...] = get_args(Role)
 SCENARIOS: tuple[Scenario, ...] = get_args(Scenario)
 DOMAINS: tuple[Domain, ...] = get_args(Domain)
 NO_ROLES: tuple[Role, ...] = ("unknown",)
+Sides = tuple[Role, Role]
+DEFAULT_SIDES: Sides = ("agent", "customer")  # of a two-channel call: left, right
 
 # The words that lists and names may use for ours, in lower case.
 _ROLE_WORDS: dict[Role, str] = {
@@ -59,8 +64,9 @@ _DOMAIN_WORDS: dict[Domain, str] = {
 class Description:
     """Who speaks in a recording, when it happened and what it was; what is not known stays None.
 
-    `roles` names the voice of each channel in order; a single one holds for every channel.
-    `happened_at_source` tells whether a person (or a list) said when, or the file's name.
+    `roles` names the voice of each channel in order; a single one holds for every channel, except for two where
+    `sides` says whose voice is left and whose right. `happened_at_source` tells whether a person (or a list) said
+    when, or the file's name. `other_side` is the SHA-256 of the file that holds the other side of the call.
     """
 
     agent: str | None = None
@@ -72,6 +78,8 @@ class Description:
     domain: Domain | None = None
     language: str | None = None
     happened_at_source: Literal["given", "name"] = "given"
+    sides: Sides | None = None
+    other_side: str | None = None
 
     def __post_init__(self) -> None:
         if self.happened_at is not None and self.happened_at.tzinfo is None:
@@ -83,11 +91,17 @@ class Description:
         if self.team and not self.agent:
             raise MetadataError("The team {team} was given without an agent. Name the agent, too.", team=self.team)
 
-    def role(self, channel: int) -> Role:
-        """The role of a channel; one that was not named is unknown."""
-        if len(self.roles) == 1:
-            return self.roles[0]
-        return self.roles[channel] if channel < len(self.roles) else "unknown"
+    def role(self, channel: int, channels: int | None = None) -> Role:
+        """The role of one of the channels that a recording has; None where it is not known how many.
+
+        Of two, left and right are `sides`, or, where nothing was said, agent and customer. One that was not named
+        is unknown, and so is a single voice of which several roles were named.
+        """
+        if len(self.roles) > 1:
+            return self.roles[channel] if channels != 1 and channel < len(self.roles) else "unknown"
+        if channels == 2 and (self.sides or self.roles == NO_ROLES):
+            return (self.sides or DEFAULT_SIDES)[channel]
+        return self.roles[0]
 
 
 def merge(*descriptions: Description | None) -> Description:
@@ -103,6 +117,8 @@ def merge(*descriptions: Description | None) -> Description:
         if merged.agent and each.agent and each.agent != merged.agent:
             empty = [name for name in empty if name != "team"]
         found = {name: getattr(each, name) for name in empty}
+        if set(merged.roles) != {"unknown"}:
+            found.pop("sides", None)  # roles that count more were said of all channels
         if merged.happened_at is None:
             found["happened_at_source"] = each.happened_at_source
         if set(merged.roles) == {"unknown"}:
@@ -122,6 +138,19 @@ def parse_roles(text: str) -> tuple[Role, ...]:
                 allowed=", ".join(ROLES),
             )
     return cast("tuple[Role, ...]", tuple(role for _, role in found))
+
+
+def parse_sides(text: str) -> Sides:
+    """Whose voice is left and whose right of two channels, as in "agent,customer". Raises `MetadataError`."""
+    found = parse_roles(text)
+    if len(found) != 2:
+        raise MetadataError(
+            "{found} names {count} roles; name those of the left and the right channel, as in {example}.",
+            found=repr(text[:50]),
+            count=len(found),
+            example="agent,customer",
+        )
+    return found[0], found[1]
 
 
 def parse_scenario(text: str) -> Scenario:

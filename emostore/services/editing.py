@@ -12,8 +12,10 @@ from emostore import access
 from emostore.errors import MetadataError
 from emostore.services import alerting
 from emostore.services.descriptions import DOMAINS, ROLES, SCENARIOS, Role
-from emostore.store import audit, edits
+from emostore.store import audit, edits, sides
 from emostore.store.session import Store
+
+MAX_OFFSET_S = 86_400.0  # between the beginnings of two files of one call
 
 _ALLOWED: dict[str, tuple[str, ...]] = {"scenario": SCENARIOS, "domain": DOMAINS}
 
@@ -95,6 +97,60 @@ def set_role(store: Store, clip_ids: Sequence[int], role: Role) -> None:
         edits.set_role(session, clip_ids, role)
         alerting.ask_again(session, rules, clip_ids)  # rules name the voices that they hold for
         _record(session, "changed", "clip", _only(clip_ids), {"what": "role", "to": role, **_listed(clip_ids)})
+
+
+def swap_roles(store: Store, recording_id: int) -> None:
+    """Exchange the two sides of a call: roles, and whose clips they are. Twice gives what was before.
+
+    Raises `MetadataError` for a recording that is not one of two voices, nor paired with the other side's.
+    """
+    access.require("edit", recording_id)
+    rules = alerting.active_rules(store)
+    with edits.changing(store) as session:
+        clip_ids = sides.swap(session, recording_id)
+        alerting.ask_again(session, rules, clip_ids)
+        _record(session, "changed", "recording", recording_id, {"what": "sides", **_listed(clip_ids)})
+
+
+def pair(
+    store: Store,
+    first_clip_id: int,
+    second_clip_id: int,
+    offset_s: float = 0.0,
+    *,
+    roles: tuple[Role, Role] = ("agent", "customer"),
+) -> int:
+    """Make one call of two clips of two files, the second beginning `offset_s` seconds after the first; its session.
+
+    It is the first one's. Raises `MetadataError` unless each is the only voice of its file and without a partner, and
+    for an offset of more than a day.
+    """
+    access.require("edit", [first_clip_id, second_clip_id])
+    for role in roles:
+        _check("role", role, ROLES)
+    if not abs(offset_s) <= MAX_OFFSET_S:
+        raise MetadataError(
+            "One side cannot begin {found} s after the other; at most {allowed} s are accepted.",
+            found=offset_s,
+            allowed=MAX_OFFSET_S,
+        )
+    rules = alerting.active_rules(store)
+    with edits.changing(store) as session:
+        first, second, session_id = sides.pair(session, first_clip_id, second_clip_id, roles, offset_s)
+        alerting.ask_again(session, rules, [first_clip_id, second_clip_id])
+        details = {"what": "pair", "files": [first, second], **_listed([first_clip_id, second_clip_id])}
+        _record(session, "merged", "clip", first_clip_id, details)
+    return session_id
+
+
+def unpair(store: Store, clip_id: int) -> None:
+    """Undo `pair` for a clip and its partner: they get back the roles and sessions that they had."""
+    access.require("edit", clip_id)
+    rules = alerting.active_rules(store)
+    with edits.changing(store) as session:
+        clip_ids = sides.unpair(session, clip_id)
+        alerting.ask_again(session, rules, clip_ids)
+        _record(session, "changed", "clip", clip_id, {"what": "pair", "to": "none", **_listed(clip_ids)})
 
 
 def set_happened_at(store: Store, recording_id: int, moment: datetime) -> None:

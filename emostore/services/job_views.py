@@ -176,12 +176,15 @@ def description_as_json(description: Description) -> dict[str, Any]:
     values = {each.name: getattr(description, each.name) for each in fields(description)}
     values["happened_at"] = description.happened_at.isoformat() if description.happened_at else None
     values["roles"] = list(description.roles)
+    values["sides"] = list(description.sides) if description.sides else None
     return {name: value for name, value in values.items() if value is not None}
 
 
 def description_from_json(values: Mapping[str, Any]) -> Description:
     """The description that `description_as_json` wrote."""
     given = {**values, "roles": tuple(values["roles"])}
+    if "sides" in given:
+        given["sides"] = tuple(given["sides"])
     if "happened_at" in given:
         given["happened_at"] = datetime.fromisoformat(given["happened_at"])
     return Description(**given)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from emostore import audio, speech
 from emostore.emotions import EmotionScores
 from emostore.engine.recognizer import Recognition
@@ -56,6 +59,11 @@ def outcome_to_store(answer: Recognition | speech.NoSpeech) -> records.Analysed 
         windows=records.NewWindows(windows.logits, windows.hop_s, windows.length_s),
         embedding=answer.embedding,
     )
+
+
+def segments(report: speech.SpeechReport) -> NDArray[np.float64]:
+    """Where somebody speaks, in seconds, shape (n, 2)."""
+    return np.array([(each.start_s, each.end_s) for each in report.segments], np.float64).reshape(-1, 2)
 
 
 def _when(

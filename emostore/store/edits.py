@@ -89,7 +89,7 @@ def rename_session(session: Session, session_id: int, new_name: str) -> str:
     """Give a session another name; the one before. Raises `MetadataError` for a name that is taken."""
     new = _name(new_name, "session")
     key = session_key(new, "")
-    before = _lock_sessions(session, session_id)[session_id]
+    before = lock_sessions(session, session_id)[session_id]
     other = select(RecordingSession.id).where(RecordingSession.key == key, RecordingSession.id != session_id)
     if session.scalar(other) is not None:
         raise MetadataError("There is a session {name} already. Move the clips there instead.", name=new)
@@ -99,7 +99,7 @@ def rename_session(session: Session, session_id: int, new_name: str) -> str:
 
 def merge_sessions(session: Session, source_id: int, target_id: int) -> int:
     """Move the clips of one session into another and forget the first; how many clips."""
-    names = _lock_sessions(session, source_id, target_id)
+    names = lock_sessions(session, source_id, target_id)
     if source_id == target_id:
         raise MetadataError("{name} cannot be merged with the same session. Choose another one.", name=names[source_id])
     with rollups.changing(session, Clip.session_id == source_id):
@@ -211,7 +211,8 @@ def _agents(session: Session, name: str, *others: str) -> dict[str, _Agent]:
     return found
 
 
-def _lock_sessions(session: Session, *ids: int) -> dict[int, str]:
+def lock_sessions(session: Session, *ids: int) -> dict[int, str]:
+    """The names of sessions, held until the commit. Raises `MetadataError` if one is not there."""
     statement = select(RecordingSession.id, RecordingSession.name).where(RecordingSession.id.in_(ids))
     found = {row.id: row.name for row in session.execute(statement.order_by(RecordingSession.id).with_for_update())}
     if set(ids) - found.keys():

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from emostore.emotions import EMOTIONS, EmotionScores
 from emostore.store import bulk, rollup_reading
 from emostore.store.days import days_between
-from emostore.store.models import ROLES, ActiveCalibration, Analysis, Clip, ModelRevision, Score
+from emostore.store.models import ROLES, ActiveCalibration, Analysis, Clip, ClipSpeech, ModelRevision, Score
 from emostore.store.report_models import Alert, AlertRule
 from emostore.store.report_views import ModelInUse
 from emostore.store.rollup_reading import Model
@@ -60,7 +60,10 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An analysis that a rule may find something in; windows are logits, shape (windows, 9), None if not asked for."""
+    """An analysis that a rule may find something in; windows are logits, shape (windows, 9), None if not asked for.
+
+    With windows come the clip's `segments` of speech, seconds of shape (n, 2), where they are known.
+    """
 
     analysis_id: int
     clip_id: int
@@ -70,6 +73,7 @@ class Candidate:
     windows: NDArray[np.float32] | None
     hop_s: float | None
     length_s: float | None
+    segments: NDArray[np.float64] | None
     classes: tuple[str, ...]  # emotions that the model can produce
 
 
@@ -146,9 +150,10 @@ def alerted(store: Store, rule: str, scope: Scope) -> Iterator[int]:
 
 def _candidate(row: Sequence[Any], classes: tuple[str, ...], with_windows: bool) -> Candidate:
     analysis_id, clip_id, role, speech_s, hop_s, length_s, *rest = row
-    windows = rest.pop() if with_windows else None
+    windows, segments = (rest.pop(), rest.pop()) if with_windows else (None, None)
     logits = None if windows is None else windows.astype(np.float32)
-    return Candidate(analysis_id, clip_id, role, speech_s, EmotionScores(tuple(rest)), logits, hop_s, length_s, classes)
+    scores = EmotionScores(tuple(rest))
+    return Candidate(analysis_id, clip_id, role, speech_s, scores, logits, hop_s, length_s, segments, classes)
 
 
 def _statement(scope: Scope, with_windows: bool) -> Select[*tuple[Any, ...]]:
@@ -165,7 +170,8 @@ def _statement(scope: Scope, with_windows: bool) -> Select[*tuple[Any, ...]]:
 def _columns(with_windows: bool) -> list[Any]:
     about = [Analysis.id, Clip.id, Clip.role, Clip.speech_s, Analysis.window_hop_s, Analysis.window_length_s]
     scores = [getattr(Score, name) for name in EMOTIONS]
-    return [*about, *scores, *([Analysis.window_logits] if with_windows else [])]
+    segments = select(ClipSpeech.segments).where(ClipSpeech.clip_id == Clip.id).correlate(Clip).scalar_subquery()
+    return [*about, *scores, *([segments, Analysis.window_logits] if with_windows else [])]
 
 
 def _beyond(limit: Limit) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

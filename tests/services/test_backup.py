@@ -93,7 +93,12 @@ def fill(store: Store, config: Settings) -> None:
             language="zh-CN",
             notes=(clips.Note("{count} samples were clipped.", {"count": 3}),),
         )
-        about = {"agent": "王芳", "team": "North", "session_name": "Case 7", "segments": np.array([[0.1, 1 / 3]])}
+        about: dict[str, Any] = {
+            "agent": "王芳",
+            "team": "North",
+            "session_name": "Case 7",
+            "segments": np.array([[0.1, 1 / 3]]),
+        }
         clips.save(store, analysis(name, recording=of_file, **about), "Ana")
     (config.data_dir / media.path_of(sha("lost"))).unlink()
     clips.save(store, analysis("a", model=OTHER_MODEL))
