@@ -5,8 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from emostore import access
+from emostore.services import session_view
 from emostore.store import reports
-from emostore.ui import clips, editing, findings, shell
+from emostore.ui import clips, editing, findings, scoring, shell
 from emostore.ui.bootstrap import open_store
 from emostore.ui.player import clip as player
 from emostore.ui.text import _, plain
@@ -15,20 +16,27 @@ shell.through_home()
 clip_id = clips.asked_for()
 view = reports.clip_view(open_store(), clip_id) if clip_id is not None else None
 access.require("read", view)
+
 if view is None:
     st.title(_("Clip"))
     if "id" in st.query_params:
         st.warning(_("There is no such clip. It may have been deleted, or the link is incomplete."))
     clips.choose()
 else:
+    (voice,) = session_view.voices(open_store(), [view])
     st.title(plain(view.file_name), anchor=False)
-    clips.sentence(view)
-    scores, about = st.columns([3, 2], gap="large")
+    clips.sentence(view, voice.path)
+    clips.ways(view)
+    scores, read = st.columns([3, 2], gap="large")
     with scores:
         clips.chart(view)
         clips.warning(view)
-        findings.of_clip(view)
-    with about:
-        clips.metadata(view)
-        editing.menu(view)
-    player.show(view)  # last, since its sound may have to be prepared
+    with read:
+        findings.of_clip(view, clips.moment, scoring.choose() if findings.is_scored(view) else None)
+    sound = st.container()
+    st.subheader(_("About"), anchor=False)
+    clips.metadata(view)
+    clips.notes(view)
+    editing.menu(view)
+    with sound:
+        player.show([voice], [clips.name(view)])  # last, since its sound may have to be prepared

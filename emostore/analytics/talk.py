@@ -70,7 +70,8 @@ class Side:
 class Talk:
     """A conversation of `length_s` seconds: of these somebody speaks `speech_s`, two or more at once `overlap_s`.
 
-    `silence_s` is the rest. `overlaps` are the stretches in which two or more speak, shape (n, 2).
+    `silence_s` is the rest. `stretches` are those of each side, `overlaps` those in which two or more speak and
+    `silences` those in which nobody does: in order, shape (n, 2).
     """
 
     length_s: float
@@ -80,7 +81,9 @@ class Talk:
     sides: tuple[Side, ...]
     turns: tuple[Turn, ...]
     answers: tuple[Answer, ...]
+    stretches: tuple[FloatArray, ...]
     overlaps: FloatArray
+    silences: FloatArray
 
     @property
     def gap_s(self) -> float | None:
@@ -143,7 +146,9 @@ def talk(segments: Sequence[ArrayLike], length_s: float) -> Talk:
         ),
         turns=turns,
         answers=answers,
+        stretches=tuple(sides),
         overlaps=_runs(edges, voices > 1),
+        silences=_runs(edges, voices == 0),
     )
 
 
@@ -173,8 +178,12 @@ def _inside(segments: FloatArray, times: FloatArray) -> NDArray[np.bool_]:
 
 def _runs(edges: FloatArray, flags: NDArray[np.bool_]) -> FloatArray:
     """The unbroken stretches of flagged parts; part i runs from `edges[i]` to `edges[i + 1]`."""
-    turned = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]])))
-    return edges[turned].reshape(-1, 2)
+    return edges[_ends(flags)]
+
+
+def _ends(flags: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """The first flag of every run, and the one after its last; shape (n, 2)."""
+    return np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]))).reshape(-1, 2)
 
 
 def _turns(sides: Sequence[FloatArray]) -> tuple[Turn, ...]:
@@ -210,8 +219,7 @@ def _touched(stretches: FloatArray, segments: FloatArray) -> NDArray[np.bool_]:
 def _answers(edges: FloatArray, speaking: NDArray[np.bool_]) -> tuple[Answer, ...]:
     """The silences that somebody else breaks than those who spoke last."""
     found = []
-    silent = np.concatenate([[False], ~speaking.any(axis=0), [False]])
-    for begin, end in np.flatnonzero(np.diff(silent)).reshape(-1, 2).tolist():
+    for begin, end in _ends(np.logical_not(speaking.any(axis=0))).tolist():
         if begin == 0 or end == speaking.shape[1]:
             continue  # before the first word and after the last nobody answers
         before, after = speaking[:, begin - 1], speaking[:, end]

@@ -103,7 +103,7 @@ def queue(wanted: AlertFilter) -> None:
 def _card(view: AlertView) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(alert_rules.severity(view.severity), icon=":material/priority_high:", color=_color(view.severity))
-        st.badge(_state(view.state), color="blue" if view.state == "open" else "gray")
+        st.badge(state_name(view.state), color="blue" if view.state == "open" else "gray")
         st.caption(_about(view), width="content")
     said = watching.sentence(view)
     st.markdown(plain(explain(said)) if said else plain(f"{view.rule}: {view.value:.3f} / {view.threshold:.3f}"))
@@ -115,6 +115,7 @@ def _card(view: AlertView) -> None:
             icon=":material/graphic_eq:",
             query_params={"id": str(view.clip_id), **moment},
         )
+        links.session(view.session_id, label=links.named(view.session_name))
         if access.can("edit", view):
             for state in _NEXT[view.state][: 3 if view.state == "open" else 2]:
                 st.button(
@@ -194,7 +195,7 @@ def _event(event: AlertEventView) -> str:
     if event.comment is not None:
         done = plain(event.comment)
     elif event.state is not None:
-        done = _state(event.state)
+        done = state_name(event.state)
     else:
         done = _("looked after by {name}", name=plain(event.assignee)) if event.assignee else _("nobody looks after it")
     return f"{when(event.happened_at)} · {plain(event.user)} · {done}"
@@ -261,7 +262,7 @@ def _go(name: str, cursor: str) -> None:
 def _counted(counted: dict[tuple[str, str], int]) -> Callable[[str], str]:
     def label(state: str) -> str:
         count = sum(number for (found, _severity), number in counted.items() if state in (found, "all"))
-        return f"{_('All') if state == 'all' else _state(state)} · {count:,}"
+        return f"{_('All') if state == 'all' else state_name(state)} · {count:,}"
 
     return label
 
@@ -270,7 +271,8 @@ def _section_name(name: str) -> str:
     return {"queue": _("Queue"), "rules": _("Rules")}[name]
 
 
-def _state(state: str) -> str:
+def state_name(state: str) -> str:
+    """What became of an alert, in words."""
     return {
         "open": _("Open"),
         "acknowledged": _("Acknowledged"),

@@ -7,15 +7,19 @@ from pathlib import PurePath
 import streamlit as st
 
 from emostore.analytics.insights import headline
+from emostore.analytics.trajectory import Trajectory
 from emostore.engine.figures import caution
+from emostore.services import session_view
 from emostore.services.analysis import no_speech_sentence
 from emostore.store import reports
+from emostore.store.report_views import AlertView
 from emostore.ui import links
 from emostore.ui.bootstrap import open_store, uncertain_below
 from emostore.ui.scores import distribution
 from emostore.ui.text import _, domain, duration, emotion, explain, listed, plain, role, scenario, when
 
 CHOICES = 20  # newest clips offered where no clip was asked for
+_FACT_PX = 160  # of what is known; two stand side by side on a phone
 
 
 def asked_for() -> int | None:
@@ -39,9 +43,12 @@ def choose() -> None:
         links.clip(row.clip_id, label=f"{plain(row.file_name)} · {heard} · {when(row.happened_at)}")
 
 
-def sentence(view: reports.ClipView) -> None:
-    """What the voice sounds like, in one sentence, and who says so."""
+def sentence(view: reports.ClipView, path: Trajectory | None) -> None:
+    """What the voice sounds like, where its mood goes, and who says so."""
     finding(view, heading="##### ")
+    moved = session_view.course(path)
+    if moved is not None:
+        st.markdown(plain(explain(moved)), help=mood_help())
     analysis = view.newest
     with st.container(horizontal=True):
         st.badge(role(view.role), icon=":material/person:", color="gray")
@@ -49,6 +56,21 @@ def sentence(view: reports.ClipView) -> None:
             st.badge(f"{analysis.model} · {analysis.revision[:8]}", icon=":material/neurology:", color="gray")
             if analysis.scores and analysis.scores.confidence < uncertain_below():
                 st.badge(_("uncertain"), icon=":material/question_mark:", color="orange")
+
+
+def name(view: reports.ClipView) -> str:
+    """What a voice is called beside others of its recording."""
+    if view.role != "unknown":
+        return role(view.role)
+    return _("Voice") if view.channel_count == 1 else _("Channel {channel}", channel=view.channel + 1)
+
+
+def mood_help() -> str:
+    """What is meant by mood."""
+    return _(
+        "Mood is happy + surprised, minus angry, disgusted, fearful and sad. Its line is tested as such: neighbouring "
+        "windows share their sound, so they count as fewer."
+    )
 
 
 def finding(view: reports.ClipView, heading: str = "") -> None:
@@ -85,30 +107,52 @@ def chart(view: reports.ClipView, key: str = "clip") -> None:
 
 def metadata(view: reports.ClipView) -> None:
     """What is known about the clip, and what was lost in reading it."""
-    source = {
+    happened = when(view.happened_at)
+    source = _source(view.happened_at_source)
+    known = {
+        _("Agent"): plain(view.agent or "—"),
+        _("Team"): plain(view.team or "—"),
+        _("Happened"): _("{value} ({source})", value=happened, source=source) if source else happened,
+        _("Length"): duration(view.duration_s),
+        _("Speech"): duration(view.speech_s) if view.speech_s is not None else "—",
+        _("What it is"): scenario(view.scenario) if view.scenario else "—",
+        _("Recorded by"): domain(view.domain) if view.domain else "—",
+        _("Language spoken"): plain(view.language or "—"),
+        _("Channel"): f"{view.channel + 1} / {view.channel_count}",
+        _("Format"): f"{view.codec} · {view.sample_rate:,} Hz",
+    }
+    with st.grid(min_column_width=_FACT_PX):
+        for name, value in known.items():
+            st.markdown(f":gray[:small[{name}]]  \n{value}")
+
+
+def notes(view: reports.ClipView) -> None:
+    """What was lost in reading the recording."""
+    for note in view.notes:
+        st.caption(f":material/info: {plain(explain(note))}")
+
+
+def ways(view: reports.ClipView) -> None:
+    """Links to the session, and to the other voices of the same call."""
+    with st.container(horizontal=True, key="ways"):
+        links.session(view.session_id, label=links.named(view.session_name), recording_id=view.recording_id)
+        for channel, identifier in view.siblings:
+            if identifier != view.clip_id:
+                links.clip(identifier, label=_("Channel {channel} of this recording", channel=channel + 1))
+        if view.partner_id is not None:
+            links.clip(view.partner_id, label=_("The other side of this call"))
+
+
+def moment(alert: AlertView, label: str) -> None:
+    """A link to where an alert was raised."""
+    links.clip(alert.clip_id, label=label, at_s=alert.start_s)
+
+
+def _source(name: str) -> str:
+    """Where the time of a recording is known from, if nobody gave it."""
+    return {
         "given": "",
         "name": _("from the file's name"),
         "metadata": _("from the file"),
         "upload": _("a guess: the time of the upload"),
-    }[view.happened_at_source]
-    known = {
-        _("Agent"): plain(view.agent or "—"),
-        _("Team"): plain(view.team or "—"),
-        _("Session"): plain(view.session_name),
-        _("What it is"): scenario(view.scenario) if view.scenario else "—",
-        _("Recorded by"): domain(view.domain) if view.domain else "—",
-        _("Language spoken"): plain(view.language or "—"),
-        _("Happened"): when(view.happened_at) + (f" ({source})" if source else ""),
-        _("Length"): duration(view.duration_s),
-        _("Speech"): duration(view.speech_s) if view.speech_s is not None else "—",
-        _("Channel"): f"{view.channel + 1} / {view.channel_count}",
-        _("Format"): f"{view.codec} · {view.sample_rate:,} Hz",
-    }
-    st.table(
-        {_("About"): list(known), "": list(known.values())}, border="horizontal", hide_index=True, hide_header=True
-    )
-    for note in view.notes:
-        st.caption(explain(note))
-    others = [(channel, identifier) for channel, identifier in view.siblings if identifier != view.clip_id]
-    for channel, identifier in others:
-        links.clip(identifier, label=_("Channel {channel} of this recording", channel=channel + 1))
+    }[name]

@@ -32,6 +32,8 @@ def results(found: Asked) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.caption(_counted(page), width="content")
         exports.buttons(wanted, page)
+    if wanted.session_id is not None:
+        links.session(wanted.session_id, label=links.named(page.rows[0].session_name))
     demo = any(row.demo for row in page.rows)
     event = st.dataframe(
         [_row(row, demo) for row in page.rows],

@@ -97,6 +97,12 @@ def _navigation() -> Page:
                 help=_("One voice: its scores, its sound and what is known about it."),
             ),
             st.Page(
+                links.SESSION_PAGE,
+                title=_("Session"),
+                icon=links.SESSION_ICON,
+                help=_("A call or a meeting: all of its voices, who speaks when, and how it went."),
+            ),
+            st.Page(
                 links.COMPARE_PAGE,
                 title=_("Compare"),
                 icon=":material/compare:",

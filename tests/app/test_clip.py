@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,10 +11,13 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from emostore import access
+from emostore.analytics.alerts import AlertRule
+from emostore.analytics.quality import service_quality_score
 from emostore.config import settings
-from emostore.services import preferences
-from emostore.store import reports
+from emostore.services import alerting, preferences
+from emostore.store import alert_reports, reports
 from emostore.store.session import Store
+from tests.app import sides
 from tests.app.conftest import text
 from tests.app.stored import NOW, saved
 
@@ -23,17 +28,22 @@ def opened(app: AppTest, identifier: object) -> AppTest:
 
 
 def test_a_clip_opens_with_a_sentence_then_its_chart_and_what_is_known(app: AppTest, store: Store) -> None:
-    at = opened(app, saved(store, agent="Ana", session_name="Case 7"))
+    identifier = saved(store, agent="Ana", session_name="Case 7")
+    at = opened(app, identifier)
     assert not at.exception
     assert at.title[0].value == "call\\.wav"
     assert "mostly angry (60.5 %)" in text(at)
     assert len(at.get("vega_lite_chart")) == 1
-    about = "\n".join(table.value.to_string() for table in at.table)
-    for part in ("Ana", "Case 7", "1:15", "a guess: the time of the upload", "8,000 Hz", "31 Mar 2026"):
-        assert part in about
+    for part in ("Ana", "1:15", "(a guess: the time of the upload)", "8,000 Hz", "31 Mar 2026"):
+        assert part in text(at)
+    assert any("Case 7" in link.label for link in at.get("page_link"))
     for finding in ("One emotion dominates: angry with 60.5 %", "high-priority alert is raised"):
         assert finding in text(at).replace("\\", "")
-    assert "Service quality 1" in text(at)
+    view = reports.clip_view(store, identifier)
+    assert view is not None
+    assert view.newest is not None
+    quality = service_quality_score(view.newest.scores or {})
+    assert [(each.label, each.value) for each in at.metric] == [("Service quality (balanced)", f"{quality:.1f}")]
     assert "six cannot give Other, Surprised, Unknown" in text(at)
     assert "The sample rate changes inside the recording" in text(at)
     assert "not kept" in text(at)
@@ -43,7 +53,7 @@ def test_the_quality_of_an_employees_voice_is_not_scored(app: AppTest, store: St
     at = opened(app, saved(store, role="agent"))
     assert not at.exception
     assert "One emotion dominates" in text(at)
-    assert "Service quality" not in text(at)
+    assert not at.metric
     assert "alert" not in text(at)
 
 
@@ -116,17 +126,18 @@ def test_a_database_that_cannot_be_used_is_explained(app: AppTest, data_dir: Pat
 def test_what_is_known_of_a_clip_can_be_corrected(app: AppTest, store: Store) -> None:
     identifier = saved(store, agent="Ana")
     at = opened(app, identifier)
-    at.selectbox[0].set_value("agent")
+    choices = {each.label: each for each in at.selectbox}
+    choices["Whose voice it is"].set_value("agent")
     at.text_input[0].set_value("Bea")
     at.text_input[1].set_value("Case 9")
-    at.selectbox[1].set_value("teaching")
+    choices["What it is"].set_value("teaching")
     at.button(key="save_correction").click().run()
     assert not at.exception
     view = reports.clip_view(store, identifier)
     assert view is not None
     assert (view.role, view.agent, view.session_name, view.scenario) == ("agent", "Bea", "Case 9", "teaching")
     assert (view.happened_at, view.domain) == (NOW, None)  # what was not touched stays
-    assert "Bea" in "\n".join(table.value.to_string() for table in at.table)
+    assert "Bea" in text(at)
 
 
 def test_a_clip_can_be_deleted(app: AppTest, store: Store) -> None:
@@ -142,3 +153,32 @@ def test_a_result_below_the_chosen_confidence_is_called_uncertain(app: AppTest, 
     preferences.save(store, settings(), uncertain_below=0.7)
     st.cache_resource.clear()
     assert "uncertain" in text(opened(app, identifier))
+
+
+def test_an_alert_leads_to_its_moment_and_says_what_became_of_it(app: AppTest, store: Store) -> None:
+    (identifier,) = sides.call(store, replace(sides.CUSTOMER, moods=[("angry", 0), ("neutral", 45)]))
+    rule = AlertRule("Outburst", ("angry",), ">", 0.5, sustained_s=10.0)
+    alerting.save_rule(store, rule)
+    alerting.apply(store, rule.name)
+    at = opened(app, identifier)
+    assert not at.exception
+    shown = text(at).replace("\\", "")
+    assert "**High** · Outburst" in shown
+    assert "Open" in shown
+    assert "alert is raised" not in shown  # the alert itself stands there instead
+    (data,) = (json.loads(each.proto.json) for each in at.get("bidi_component"))
+    (alert,) = (marker for marker in data["markers"] if marker["kind"] == "alert")
+    assert alert["text"].startswith("Outburst · 0.9")
+    assert [turn[:2] for turn in data["turns"]] == [[12, 18], [30, 58]]
+
+    raised = [each.alert_id for each in alert_reports.of_clip(store, identifier)]
+    alerting.set_state(store, raised, "false_alarm")
+    at = opened(app, identifier)
+    assert "Outburst" not in text(at)
+
+
+def test_another_scoring_profile_is_chosen_in_the_address(app: AppTest, store: Store) -> None:
+    app.query_params["profile"] = "published (unbounded)@1"
+    at = opened(app, saved(store))
+    assert not at.exception
+    assert [each.label for each in at.metric] == ["Service quality (published (unbounded))"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from emostore.services import media, playback
 from emostore.store import clips, records
 from emostore.store.session import Store
 from emostore.ui.player import clip as on_clip
+from tests.app import sides
 from tests.app.conftest import text
 from tests.app.stored import MODEL, NOW
 from tests.audio_samples import noise, write_wav
@@ -132,3 +134,16 @@ def test_a_damaged_file_is_explained_and_the_scores_stay(app: AppTest, store: St
     assert not at.exception
     assert "No sound or video format was recognised in two.wav" in text(at)
     assert handed_over(at)["url"] is None
+
+
+def test_the_player_of_a_call_gets_each_sides_turns_and_scores_only_where_it_speaks(app: AppTest, store: Store) -> None:
+    customer = sides.call(store, sides.AGENT, sides.CUSTOMER)[1]
+    data = handed_over(opened(app, customer))
+    assert data["names"] == ["Customer"]
+    scored = base64.b64decode(data["tracks"][0]["scored"])
+    assert len(scored) == 58
+    assert set(scored[:10]) == {0}
+    assert set(scored[31:55]) == {1}
+    neutral, angry = (EMOTIONS.index(name) for name in ("neutral", "angry"))
+    assert [turn[:4] for turn in data["turns"]] == [[12, 18, 0, neutral], [30, 58, 0, angry]]
+    assert data["words"]["columns"] == ["From", "To", "Voice", "Emotion"]

@@ -27,6 +27,8 @@ def test_shares_silence_and_overlap_are_those_of_the_constructed_call() -> None:
     assert [side.share for side in found.sides] == [9 / 16, 7 / 16]
     assert (found.speech_s, found.overlap_s, found.silence_s) == (14, 2, 6)
     assert found.overlaps.tolist() == [[10, 12]]
+    assert found.silences.tolist() == [[4, 5], [15, 20]]
+    assert [each.tolist() for each in found.stretches] == [[[0, 4], [10, 15]], [[5, 12]]]
 
 
 def test_an_answer_is_the_silence_before_another_side_speaks() -> None:
@@ -118,6 +120,7 @@ def test_everything_equals_what_a_walk_over_samples_finds(sides: list[list[tuple
     assert found.speech_s + found.silence_s == found.length_s
     assert (np.diff(found.overlaps) > 0).all()
     assert np.diff(found.overlaps).sum() == found.overlap_s
+    assert np.diff(found.silences).sum() == found.silence_s
 
     answers, turns = walked(grid)
     assert [(each.start_s, each.end_s, each.side) for each in found.answers] == answers

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import streamlit as st
 
-from emostore.analytics.trajectory import Trajectory
+from emostore.analytics.trajectory import NEGATIVE, POSITIVE, Trajectory
 from emostore.emotions import BY_NAME, EMOTIONS
 from emostore.services.peaks import Peaks
 from emostore.ui.text import _, emotion
@@ -47,6 +47,17 @@ class Marker:
     emotion: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A turn of the voice `track`, in seconds of the recording, with its strongest emotion if that is known."""
+
+    start_s: float
+    end_s: float
+    track: int
+    emotion: str | None = None
+    score: float | None = None
+
+
 # One string, so that the browser fetches nothing: the library leaves `WaveSurfer` behind, and the last file exports.
 _component = st.components.v2.component(
     "emostore_player",
@@ -63,6 +74,7 @@ def player(
     peaks: Peaks | None,
     tracks: Sequence[Track],
     markers: Sequence[Marker] = (),
+    turns: Sequence[Stretch] = (),
     start_s: float | None = None,
     key: str,
 ) -> None:
@@ -75,6 +87,7 @@ def player(
     peaks : the outline of its sound; without it no waveform is drawn
     tracks : the voices, from top to bottom
     markers : moments, in any order; they are listed by kind, so that many changes hide nothing, and then by time
+    turns : who spoke when, in the order of time, as a table in which each leads to its sound
     start_s : where the playhead goes when this value changes
     key : unique on the page
     """
@@ -91,8 +104,12 @@ def player(
             "tracks": voices,
             "names": [track.name for track in tracks],
             "wave_names": [track.name for track in tracks if track.channel is not None] if peaks else [],
-            "emotions": [{"label": emotion(name), "color": BY_NAME[name].color} for name in EMOTIONS],
+            "emotions": [
+                {"label": emotion(name), "color": BY_NAME[name].color, "moved": name in (*POSITIVE, *NEGATIVE)}
+                for name in EMOTIONS
+            ],
             "markers": [_moment(marker) for marker in sorted(markers, key=_rank)],
+            "turns": [_turn(stretch) for stretch in turns],
             "start_s": start_s,
             "words": _words(),
         },
@@ -126,6 +143,11 @@ def _moment(marker: Marker) -> dict[str, Any]:
     return {"at_s": marker.at_s, "kind": marker.kind, "text": marker.text, "track": marker.track, "color": color}
 
 
+def _turn(stretch: Stretch) -> list[float | int | None]:
+    emotion_index = EMOTIONS.index(stretch.emotion) if stretch.emotion else None
+    return [round(stretch.start_s, 3), round(stretch.end_s, 3), stretch.track, emotion_index, stretch.score]
+
+
 def _packed(values: np.ndarray[Any, Any]) -> str:
     return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode()
 
@@ -148,7 +170,10 @@ def _words() -> dict[str, Any]:
         "failed": _(
             "The sound cannot be played. Load the page again; if that does not help, the kept file is damaged."
         ),
+        "thinned": _("So far zoomed out, a column shows the mean of its time, and a line in it the highest moment."),
         "moments": _("Moments"),
+        "turns": _("Turns"),
+        "columns": [_("From"), _("To"), _("Voice"), _("Emotion")],
         "kinds": {
             "alert": _("Alert"),
             "change": _("Change"),

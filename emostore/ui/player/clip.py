@@ -1,6 +1,8 @@
-"""The player on a clip's page: its sound where it was kept, its scores over time, its moments."""
+"""The player of a stored recording: its sound where it was kept, its voices over time, its moments and turns."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import streamlit as st
 from streamlit import runtime
@@ -8,42 +10,46 @@ from streamlit import runtime
 from emostore.analytics import trajectory as paths
 from emostore.analytics.trajectory import NOTABLE, Trajectory
 from emostore.errors import EmostoreError
-from emostore.services import peaks, playback
-from emostore.store import reports
+from emostore.services import peaks, playback, session_view
+from emostore.services.session_view import Voice
+from emostore.store import alert_reports, reports
+from emostore.ui import alert_rules
 from emostore.ui.bootstrap import in_force, open_store
-from emostore.ui.player import Marker, Track, player
-from emostore.ui.text import _, emotion, explain, role, size
+from emostore.ui.player import Marker, Stretch, Track, player
+from emostore.ui.text import _, emotion, explain, size
 
 FALLBACK_BYTES = 200 * 1024**2  # Streamlit's own media lie in memory, so no more of a file than this
 
 
-def show(view: reports.ClipView, *others: reports.ClipView) -> None:
-    """The player of a clip, and a word on what of its sound is kept; `others` are further voices of its recording."""
-    voices = (view, *others)
-    found = [trajectory(voice) for voice in voices]
+def show(voices: Sequence[Voice], names: Sequence[str]) -> None:
+    """The player of one recording's voices, each called by its name, and a word on what of its sound is kept.
+
+    Call it last, in a container where it belongs: the sound may have to be prepared.
+    """
+    view = voices[0].view
     sound, outline = _sound(view)
-    if sound is None and not any(found):
+    if sound is None and not any(voice.path for voice in voices):
         return
     player(
         url=_address(view, sound) if sound else None,
         duration_s=outline.duration_s if outline else view.recording_duration_s,
         peaks=outline,
         tracks=[
-            Track(role(voice.role), voice.channel, path, voice.newest.missing if voice.newest else ())
-            for voice, path in zip(voices, found, strict=True)
+            Track(name, voice.view.channel, voice.path, voice.view.newest.missing if voice.view.newest else ())
+            for voice, name in zip(voices, names, strict=True)
         ],
-        markers=[marker for track, path in enumerate(found) if path for marker in moments(path, track)],
+        markers=[
+            marker
+            for track, voice in enumerate(voices)
+            for marker in (*alerts(voice.view, track), *(moments(voice.path, track) if voice.path else ()))
+        ],
+        turns=[
+            Stretch(each.turn.start_s, each.turn.end_s, each.turn.side, each.emotion, each.score)
+            for each in session_view.spoken_turns(voices)
+        ],
         start_s=_start_s(),
         key="player",
     )
-
-
-def trajectory(view: reports.ClipView) -> Trajectory | None:
-    """The scores over time of a clip's newest analysis, if it has any."""
-    windows = reports.window_logits(open_store(), view.newest.analysis_id) if view.newest else None
-    if windows is None:
-        return None
-    return Trajectory(paths.window_scores(windows.logits), windows.hop_s, windows.length_s)
 
 
 def moments(path: Trajectory, track: int = 0) -> list[Marker]:
@@ -66,6 +72,16 @@ def moments(path: Trajectory, track: int = 0) -> list[Marker]:
     if best and best.score >= NOTABLE:
         found.append(Marker(best.start_s, "best", f"{emotion(best.emotion)} · {best.score:.3f}", track, best.emotion))
     return found
+
+
+def alerts(view: reports.ClipView, track: int = 0) -> list[Marker]:
+    """The moments of a clip's newest analysis for which an alert was raised that is no false alarm."""
+    newest = view.newest.analysis_id if view.newest else None
+    return [
+        Marker(each.start_s, "alert", f"{alert_rules.shown_name(each.rule)} · {each.value:.3f}", track)
+        for each in alert_reports.of_clip(open_store(), view.clip_id)
+        if each.start_s is not None and each.analysis_id == newest and each.state != "false_alarm"
+    ]
 
 
 def _sound(view: reports.ClipView) -> tuple[playback.Sound | None, peaks.Peaks | None]:

@@ -36,6 +36,8 @@ class Player {
     this.restored = 0; // the position, where there is no sound
     this.perSecond = 0; // 0: all of it fits
     this.frame = 0;
+    this.rows = [];
+    this.turn = -1;
     this.data = data;
     this.tracks = data.tracks.map((track) => readTrack(track, data.emotions.length));
     this.audio = data.url ? this.sound(data.url) : null;
@@ -56,6 +58,7 @@ class Player {
     this.playhead.style.background = this.ink.text;
     this.words();
     this.list();
+    this.table();
     this.draw();
     if (asked !== null) this.seek(asked);
   }
@@ -227,6 +230,16 @@ class Player {
       this.stage.setAttribute("aria-valuetext", this.sentence(time));
     }
     this.tracks.forEach((track, i) => this.read(track, i, time));
+    this.point(time);
+  }
+
+  /** Point out the turn that is heard: of several, the one that began last. */
+  point(time) {
+    const turn = this.data.turns.findLastIndex(([from, to]) => from <= time + TOUCH_S && time < to);
+    if (turn === this.turn) return;
+    this.rows[this.turn]?.removeAttribute("aria-current");
+    this.rows[turn]?.setAttribute("aria-current", "true");
+    this.turn = turn;
   }
 
   read(track, i, time) {
@@ -271,6 +284,7 @@ class Player {
     this.stage.setAttribute("aria-valuemax", duration_s.toFixed(2));
     this.find(".total").textContent = clock(duration_s);
     this.find(".keys").textContent = this.audio ? words.keys : words.keys_silent;
+    this.find(".thinned").textContent = words.thinned;
     this.find(".speed span").textContent = words.speed;
     for (const [name, label] of [[".in", words.zoom_in], [".out", words.zoom_out]]) {
       this.find(name).ariaLabel = this.find(name).title = label;
@@ -327,6 +341,38 @@ class Player {
     this.find(".moments ol").replaceChildren(...items);
   }
 
+  /** Who spoke when, as a table whose rows lead to their sound. */
+  table() {
+    const { turns, words, names, emotions } = this.data;
+    const made = JSON.stringify([turns.length, words.columns, names]);
+    if (made === this.made) return;
+    this.made = made;
+    this.turn = -1;
+    this.find(".turns").hidden = !turns.length;
+    this.find(".turns h3").textContent = words.turns;
+    this.find(".turns .rows").ariaLabel = words.turns;
+    const heads = words.columns.map((name) => Object.assign(element("th", "", name), { scope: "col" }));
+    this.find(".turns thead tr").replaceChildren(...heads);
+    this.rows = turns.map(([from, to, track, k, score]) => {
+      const row = element("tr");
+      const button = element("button", "", clock(from));
+      button.type = "button";
+      row.onclick = () => this.seek(from);
+      const begin = element("td");
+      begin.append(button);
+      const mood = element("td", "mood", k === null ? "–" : fill(words.heard, { emotion: emotions[k].label, score: score.toFixed(3) }));
+      if (k !== null) {
+        const swatch = element("span", "swatch");
+        swatch.style.background = emotions[k].color;
+        mood.prepend(swatch);
+      }
+      row.append(begin, element("td", "", clock(to)), element("td", "", names[track]), mood);
+      return row;
+    });
+    this.find(".turns tbody").replaceChildren(...this.rows);
+    this.point(this.time);
+  }
+
   draw() {
     if (!this.ink || !this.stage.clientWidth) return;
     const wrapper = this.wave.getWrapper();
@@ -337,6 +383,7 @@ class Player {
       width: this.wave.getWidth(),
       ratio: Math.max(1, window.devicePixelRatio || 1),
     };
+    this.find(".thinned").hidden = !this.tracks.some((track) => isThinned(track, view));
     drawTimeline(this.lanes, view, this.tracks, this.data.markers, this.data.emotions, this.ink, this.data.duration_s);
   }
 

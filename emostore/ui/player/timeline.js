@@ -4,6 +4,8 @@ const HEAD_PX = 16; // the markers
 const TRACK_PX = 72; // one voice
 const NAME_PX = 16; // its name above it, where there are several
 const AXIS_PX = 18;
+const PEAK_PX = 4; // zoomed out, the highest moment of so much is drawn
+const PEAK = 0.5; // if it reaches this
 const TICK_PX = 80; // least distance of two times on the axis
 const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
 const TOUCH_S = 0.001; // a seek lands this near where it was meant to
@@ -47,6 +49,24 @@ function columnScores(track, from, to) {
     for (let k = 0; k < track.width; k++) sums[k] += track.scores[index * track.width + k];
   }
   return found ? sums.map((sum) => sum / found) : null;
+}
+
+/** The highest score of an emotion proper in one window of a stretch: [emotion, score, window], or null below `PEAK`. */
+function highest(track, emotions, from, to) {
+  let found = null;
+  for (let index = windowAt(track, from); index <= windowAt(track, to - 2 * TOUCH_S); index++) {
+    if (!track.scored[index]) continue;
+    for (let k = 0; k < track.width; k++) {
+      const score = track.scores[index * track.width + k] / MAX_SCORE;
+      if (emotions[k].moved && score >= PEAK && score > (found?.[1] ?? 0)) found = [k, score, index];
+    }
+  }
+  return found;
+}
+
+/** Whether a column of pixels shows several windows, so that their mean is drawn. */
+function isThinned(track, view) {
+  return track.count > 0 && track.hop_s * view.perSecond * view.ratio < 1;
 }
 
 function clock(seconds) {
@@ -105,6 +125,20 @@ function drawStack(context, view, track, emotions, top, duration) {
       context.fillRect(x, y - score * TRACK_PX, step, score * TRACK_PX);
       y -= score * TRACK_PX;
     });
+  }
+  if (isThinned(track, view)) drawPeaks(context, view, track, emotions, top, end);
+}
+
+/** What a mean hides: the highest moments, as thin lines where they are. */
+function drawPeaks(context, view, track, emotions, top, end) {
+  for (let x = 0; x < end; x += PEAK_PX) {
+    const from = view.from + x / view.perSecond;
+    const found = highest(track, emotions, from, from + PEAK_PX / view.perSecond);
+    if (!found) continue;
+    const [k, score, index] = found;
+    const middle = index * track.hop_s + track.length_s / 2;
+    context.fillStyle = emotions[k].color;
+    context.fillRect((middle - view.from) * view.perSecond - 0.5, top + TRACK_PX * (1 - score), 1, TRACK_PX * score);
   }
 }
 
