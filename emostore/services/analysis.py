@@ -6,7 +6,7 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -94,7 +94,7 @@ class ClipResult:
 class _Outcome:
     """What there is to say of a channel, and how many seconds the model took for it."""
 
-    answer: Recognition | EmostoreError | speech.NoSpeech
+    answer: records.Analysed | records.NoSpeech | EmostoreError
     seconds: float | None
 
 
@@ -107,8 +107,8 @@ class Analyser:
     """Analyses files with one model into one store.
 
     `progress` hears of every stage; `cancelled` is asked between stages, and after it says yes nothing
-    more is stored. What was stored before stays: each clip is one transaction. Just before the first
-    clip of a recording is saved, `saving` hears its hash, and `keep` puts its audio away and tells where.
+    more is stored. What was stored before stays: each recording is one transaction. Just before its clips
+    are saved, `saving` hears its hash, and `keep` puts its audio away and tells where.
     """
 
     store: Store
@@ -149,7 +149,7 @@ class Analyser:
         if stored and len(stored.clips) == stored.channel_count and all(clip.status for clip in stored.clips):
             for clip in stored.clips:
                 yield self._stored(source, stored, clip)
-            self._pair(stored, description)
+            self._pair(stored, description)  # an earlier try may have been stopped before it
             return
         at(Stage.DECODING)
         decoded = audio.decode(source.path, self._limits, name=source.name)
@@ -166,12 +166,16 @@ class Analyser:
         kept = None if stored else self.keep(source.path, sha256, self.settings)
         recording = new_recording(source.path, source.name, sha256, decoded, description, uploaded_at, kept)
         roles: dict[int, Role] = {clip.channel: clip.role for clip in stored.clips} if stored else {}
-        for channel, (report, outcome) in enumerate(zip(heard, outcomes, strict=True)):
+        voices = [
             # A role that was corrected since counts, also for the rules.
-            role = roles.get(channel, description.role(channel, len(heard)))
-            yield self._save(source, recording, channel, report, outcome, description, role)
+            self._clip(recording, n, report, description, roles.get(n, description.role(n, len(heard))))
+            for n, report in enumerate(heard)
+        ]
+        saved = self._save(voices, outcomes)
         if description.other_side:
             self._pair(clips.find_recording(self.store, sha256), description)
+        for voice, outcome in zip(voices, outcomes, strict=True):
+            yield self._result(source, voice, outcome, saved)
         if kept and not (self.settings.data_dir / kept.path).exists():
             # The same recording was deleted between keeping and saving, and the file with it.
             self.keep(source.path, sha256, self.settings)
@@ -200,33 +204,21 @@ class Analyser:
         seconds = (time.perf_counter() - began) / max(1, len(voiced))
         said = iter(answers)
         return [
-            _Outcome(next(said), seconds) if report.reason is None else _Outcome(report.reason, None)
+            _Outcome(_to_store(next(said)), seconds)
+            if report.reason is None
+            else _Outcome(outcome_to_store(report.reason), None)
             for report in heard
         ]
 
-    def _save(
+    def _clip(
         self,
-        source: Source,
         recording: records.NewRecording,
         channel: int,
         report: speech.SpeechReport,
-        outcome: _Outcome,
         description: Description,
         role: Role,
-    ) -> ClipResult:
-        result = ClipResult(
-            source.name,
-            Status.FAILED,
-            sha256=recording.sha256,
-            channel=channel,
-            duration_s=recording.duration_s,
-            model=self.recognizer.info,
-            notes=recording.notes,
-        )
-        if isinstance(outcome.answer, EmostoreError):
-            return replace(result, reason=outcome.answer)
-        stored = outcome_to_store(outcome.answer)
-        clip = records.NewClip(
+    ) -> records.NewClip:
+        return records.NewClip(
             recording=recording,
             channel=channel,
             duration_s=recording.duration_s,
@@ -237,16 +229,42 @@ class Analyser:
             session_name=description.session,
             segments=segments(report),
         )
-        analysis = records.NewAnalysis(
-            clip, self._model_key(), stored, datetime.now(UTC), outcome.seconds, alerts=self._alerts(clip, stored)
+
+    def _save(self, voices: Sequence[records.NewClip], outcomes: Sequence[_Outcome]) -> dict[int, records.Saved]:
+        """Save every voice that the model did not refuse, by channel; all at once, so that nobody sees half a call."""
+        now = datetime.now(UTC)
+        told = [
+            records.NewAnalysis(
+                *(voice, self._model_key(), answer, now, outcome.seconds), alerts=self._alerts(voice, answer)
+            )
+            for voice, outcome in zip(voices, outcomes, strict=True)
+            if not isinstance(answer := outcome.answer, EmostoreError)
+        ]
+        saved = clips.save_many(self.store, told, access.current_user().name) if told else []
+        return {each.clip.channel: answer for each, answer in zip(told, saved, strict=True)}
+
+    def _result(
+        self, source: Source, voice: records.NewClip, outcome: _Outcome, saved: Mapping[int, records.Saved]
+    ) -> ClipResult:
+        recording, answer = voice.recording, outcome.answer
+        result = ClipResult(
+            source.name,
+            Status.FAILED,
+            sha256=recording.sha256,
+            channel=voice.channel,
+            duration_s=recording.duration_s,
+            model=self.recognizer.info,
+            notes=recording.notes,
         )
-        saved = clips.save(self.store, analysis, access.current_user().name)
+        if isinstance(answer, EmostoreError):
+            return replace(result, reason=answer)
+        there = saved[voice.channel]
+        result = replace(result, clip_id=there.clip_id)
         # Somebody else may have stored the same bytes while these were recognised.
-        if isinstance(stored, records.NoSpeech):
-            status = Status.NO_SPEECH if saved.created else Status.STORED_ALREADY
-            return replace(result, status=status, clip_id=saved.clip_id, reason=no_speech_sentence(stored.reason))
-        status = Status.ANALYSED if saved.created else Status.STORED_ALREADY
-        return replace(result, status=status, clip_id=saved.clip_id, scores=stored.scores)
+        if isinstance(answer, records.NoSpeech):
+            status = Status.NO_SPEECH if there.created else Status.STORED_ALREADY
+            return replace(result, status=status, reason=no_speech_sentence(answer.reason))
+        return replace(result, status=Status.ANALYSED if there.created else Status.STORED_ALREADY, scores=answer.scores)
 
     def _alerts(
         self, clip: records.NewClip, outcome: records.Analysed | records.NoSpeech
@@ -291,6 +309,10 @@ class Analyser:
     def _limits(self) -> audio.Limits:
         chosen = self.settings
         return audio.Limits(chosen.max_file_bytes, chosen.max_duration_s, chosen.max_channels)
+
+
+def _to_store(answer: Recognition | EmostoreError) -> records.Analysed | records.NoSpeech | EmostoreError:
+    return answer if isinstance(answer, EmostoreError) else outcome_to_store(answer)
 
 
 def no_speech_sentence(reason: str) -> Sentence:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +37,10 @@ class Peaks:
             return self
         filled = np.pad(self.levels, ((0, 0), (0, -n % factor)))
         return Peaks(filled.reshape(channels, -1, factor).max(axis=2), self.loudest, self.duration_s)
+
+    def together(self) -> Peaks:
+        """One row for all channels, as loud as the loudest of them."""
+        return replace(self, levels=self.levels.max(axis=0, keepdims=True))
 
 
 class Meter:

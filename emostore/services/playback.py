@@ -82,7 +82,8 @@ def outline(view: reports.ClipView, settings: Settings) -> peaks.Peaks | None:
     kept = media.find(view.media_path, settings.data_dir)
     if kept is None:
         return None
-    return peaks.load(kept, view.sha256, settings.data_dir, limits(settings), name=view.file_name)
+    found = peaks.load(kept, view.sha256, settings.data_dir, limits(settings), name=view.file_name)
+    return found.together() if view.channel_count == 1 else found  # two channels may hold one voice
 
 
 def of_recording(store: Store, sha256: str, settings: Settings) -> Sound | None:

@@ -65,7 +65,7 @@ def pair(
     gets the other one's. Raises `MetadataError` unless each is the only voice of its recording and without a partner.
     """
     found = [_side(session, clip_id) for clip_id in (first_id, second_id)]
-    ids = sorted(side.id for side in found)
+    ids = sorted({side.id for side in found})
     edits.lock_sessions(session, *(side.session_id for side in found))
     with rollups.changing(session, Clip.id.in_(ids)) as held:
         first, second = (_side(session, clip_id) for clip_id in (first_id, second_id))

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from emostore import access
+from emostore import access, audio, speech
 from emostore.config import Settings
 from emostore.errors import AccessError, ModelError
 from emostore.services.analysis import Analyser, ClipResult, Progress, Source, Stage, Status
 from emostore.services.descriptions import Description
-from emostore.store import reports
+from emostore.services.job_views import description_as_json, description_from_json
+from emostore.store import audit, reports, saving
 from emostore.store.session import Store
+from tests.audio_samples import real_audio, write_wav
 from tests.services.conftest import LoudnessModel
 
 pytestmark = pytest.mark.usefixtures("talkative")
@@ -173,3 +179,124 @@ def test_without_the_right_nothing_is_read(
     with pytest.raises(AccessError):
         analyse(store, config, tone("a.wav", 0.5))
     assert reports.count_clips(store) == 0
+
+
+def voices(folder: Path, *channels: NDArray[np.float32]) -> Path:
+    return write_wav(folder / "call.wav", np.stack(channels))
+
+
+def test_two_channels_of_one_voice_become_one_clip_that_says_why(
+    store: Store, config: Settings, tmp_path: Path
+) -> None:
+    said = np.asarray(0.4 * np.sin(np.arange(3 * 16_000) / 20), np.float32)
+    path = voices(tmp_path, 0.5 * said, said)
+    about = Description(sides=("customer", "agent"), agent="Ana")
+    (result,) = analyse(store, config, path, description=about)
+    assert ["same sound" in str(note) for note in result.notes] == [True]
+    view = reports.clip_view(store, result.clip_id or 0)
+    assert view is not None
+    assert (view.role, view.channel_count, view.notes) == ("unknown", 1, result.notes)  # nobody said whose it is
+    # What is stored counts: the same bytes again, and another model, see one voice, too.
+    (again,) = analyse(store, config, path, description=about)
+    assert (again.status, again.clip_id) == (Status.STORED_ALREADY, result.clip_id)
+    (other,) = analyse(store, config, path, description=about, model=LoudnessModel("2"))
+    assert (other.status, other.clip_id) == (Status.ANALYSED, result.clip_id)
+
+
+def test_a_recording_that_was_stored_with_two_clips_keeps_them(
+    store: Store, config: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = np.asarray(0.4 * np.sin(np.arange(3 * 16_000) / 20), np.float32)
+    path = voices(tmp_path, said, said)
+    with monkeypatch.context() as earlier:
+        earlier.setattr(audio, "fold", lambda decoded, always=False: decoded)
+        left, right = analyse(store, config, path)
+    later = [result.clip_id for result in analyse(store, config, path, model=LoudnessModel("2"))]
+    assert later == [left.clip_id, right.clip_id]
+
+
+@pytest.mark.parametrize(
+    ("about", "roles", "alone"),
+    [
+        ({}, ("agent", "customer"), "unknown"),
+        ({"sides": ("customer", "agent")}, ("customer", "agent"), "unknown"),
+        ({"sides": ("unknown", "unknown")}, ("unknown", "unknown"), "unknown"),
+        ({"roles": ("mixed",), "sides": ("agent", "customer")}, ("agent", "customer"), "mixed"),
+        ({"roles": ("customer",)}, ("customer", "customer"), "customer"),
+        ({"roles": ("customer", "agent"), "sides": ("agent", "customer")}, ("customer", "agent"), "unknown"),
+    ],
+)
+def test_left_is_the_agent_and_right_the_customer_unless_something_else_was_said(
+    about: dict[str, Any], roles: tuple[str, str], alone: str
+) -> None:
+    described = Description(**about)
+    assert (described.role(0, 2), described.role(1, 2), described.role(0, 1)) == (*roles, alone)
+    assert description_from_json(json.loads(json.dumps(description_as_json(described)))) == described
+
+
+def test_a_call_is_stored_whole_or_not_at_all_and_a_later_try_finishes_it(
+    store: Store, config: Settings, tone: Tone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tone("call.wav", 0.2, 0.8)
+    rows, made = saving.score_row, []
+
+    def die_at_the_second(*given: Any) -> Any:
+        made.append(given)
+        if len(made) == 2:
+            raise SystemExit("the machine stops here")
+        return rows(*given)
+
+    with monkeypatch.context() as dying:
+        dying.setattr(saving, "score_row", die_at_the_second)
+        with pytest.raises(SystemExit):
+            analyse(store, config, path)
+    assert (reports.count_clips(store), reports.counts(store).recordings) == (0, 0)
+    monkeypatch.setattr(
+        speech, "detect", lambda waveform: speech.SpeechReport((speech.Segment(0.25, 1.0),), 0.75, None)
+    )
+    results = analyse(store, config, path)
+    assert [result.status for result in results] == [Status.ANALYSED] * 2
+    ids = [result.clip_id or 0 for result in results]
+    assert {key: found.tolist() for key, found in reports.speech_segments(store, ids).items()} == {
+        key: [[0.25, 1.0]] for key in ids
+    }
+
+
+def test_files_of_one_call_become_its_sides_whichever_is_stored_last(
+    store: Store, config: Settings, tone: Tone
+) -> None:
+    paths = [tone("x_agent.wav", 0.2), tone("x_caller.wav", 0.8)]
+    hashes = [audio.content_hash(path) for path in paths]
+    about = [
+        Description(agent="Ana", roles=("agent",), other_side=hashes[1]),
+        Description(agent="Ana", roles=("customer",), other_side=hashes[0]),
+    ]
+    (customer,) = analyse(store, config, paths[1], description=about[1])
+    (agent,) = analyse(store, config, paths[0], description=about[0])
+    views = [reports.clip_view(store, each.clip_id or 0) for each in (agent, customer)]
+    assert [(view.role, view.partner_id, view.starts_s) for view in views if view] == [
+        ("agent", customer.clip_id, 0.0),
+        ("customer", agent.clip_id, 0.0),
+    ]
+    assert len({view.session_id for view in views if view}) == 1
+    before = len(audit.page(store).rows)
+    analyse(store, config, paths[0], description=about[0])  # again changes nothing
+    assert len(audit.page(store).rows) == before
+
+
+def test_the_real_call_on_two_channels_has_its_roles_right(
+    store: Store, config: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = real_audio() / "calls"
+    monkeypatch.undo()  # the real detector of speech
+    name = "amazon-transcribe-live-call-analytics__Auto_Repairs_40_UTC_{}.wav"
+    agent, caller = (audio.decode(calls / name.format(side)).waveforms[0] for side in ("agent", "caller"))
+    size = 60 * 16_000  # the first minute
+    results = analyse(store, config, voices(tmp_path, agent[:size], caller[:size]))
+    views = [reports.clip_view(store, result.clip_id or 0) for result in results]
+    assert [(view.channel, view.role) for view in views if view] == [(0, "agent"), (1, "customer")]
+    found = reports.speech_segments(store, [result.clip_id or 0 for result in results])
+    for result, waveform in zip(results, (agent, caller), strict=True):
+        alone = speech.detect(waveform[:size])
+        segments = found[result.clip_id or 0]
+        assert segments == pytest.approx(np.array([(each.start_s, each.end_s) for each in alone.segments]), abs=0.1)

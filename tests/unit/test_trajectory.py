@@ -262,3 +262,32 @@ def test_what_is_no_trajectory_is_refused() -> None:
     assert paths.shares(unscored)["neutral"] == 1
     with pytest.raises(ValueError, match="two points"):
         paths.thin(unscored, 1)
+
+
+def test_windows_are_scored_where_a_fifth_of_them_is_speech() -> None:
+    segments = [[0.0, 0.6], [4.0, 4.5], [8.5, 8.6], [8.7, 9.2]]
+    mask = paths.speech_mask(segments, 10, 1.0, 3.0)
+    # By window from i to i + 3 s, the seconds of speech: .6 0 .5 .5 .5 0 .4 .6 .6 .2
+    assert mask.tolist() == [True, False, False, False, False, False, False, True, True, False]
+    assert paths.speech_mask([], 3, 1.0, 3.0).tolist() == [False] * 3
+    assert paths.speech_mask([[0.0, 99.0]], 4, 1.0, 3.0).all()
+    assert paths.speech_mask([[0.1, 0.4]], 1, 1.0, 3.0).tolist() == [True]  # a clip of half a second
+    assert paths.speech_mask([[0.0, 1.0]], 0, 1.0, 3.0).shape == (0,)
+
+
+@given(
+    some.lists(some.floats(0.01, 5.0), max_size=30),
+    some.integers(0, 40),
+    some.sampled_from([0.5, 1.0, 2.0]),
+)
+def test_the_mask_of_speech_is_that_of_summing_window_by_window(steps: list[float], n: int, hop_s: float) -> None:
+    segments = np.cumsum(steps)[: len(steps) // 2 * 2].reshape(-1, 2)
+    spoken = [
+        sum(max(0.0, min(end, i * hop_s + 3.0) - max(start, i * hop_s)) for start, end in segments) for i in range(n)
+    ]
+    mask = paths.speech_mask(segments, n, hop_s, 3.0)
+    clear = [abs(seconds - 0.6) > 1e-6 for seconds in spoken]
+    expected = [seconds > 0 if n == 1 else seconds >= 0.6 for seconds in spoken]
+    assert [m for m, sure in zip(mask.tolist(), clear, strict=True) if sure] == [
+        e for e, sure in zip(expected, clear, strict=True) if sure
+    ]
