@@ -22,7 +22,7 @@ WIDTH_PX = 800  # what "as wide as the page" means in an image
 MARGIN_PX = 16  # around an image; on a page the layout leaves its own
 # A name may hold them; an SVG may not, and vl-convert aborts the whole process over one.
 _NOT_IN_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_ID = re.compile(r'( id="|url\(#)(?=\w)')
+_ID = re.compile(r'( id="|url\(#)(?=(?:clip|gradient_)\d)')
 _VEGALITE = "6.4"  # the version that altair 6.3 writes; vl-convert carries several
 
 

@@ -14,7 +14,7 @@ from emostore.services import agent_profile
 from emostore.services.agent_profile import WEEKS_FROM, AgentProfile
 from emostore.store.history import HistoryFilter
 from emostore.store.report_views import SeriesPoint
-from emostore.ui import series, urls
+from emostore.ui import report_buttons, series, urls
 from emostore.ui.bootstrap import open_store
 from emostore.ui.text import _, calibration, duration, emotion, listed, plain, role
 
@@ -40,6 +40,9 @@ def show(wanted: HistoryFilter) -> None:
                 st.badge(plain(header.team), icon=":material/groups:", color="gray")
             if header.demo:
                 st.badge(_("invented for the demo"), icon=":material/science:", color="orange")
+            report_buttons.for_agent(
+                header.agent, from_date=wanted.from_date, to_date=wanted.to_date, model=wanted.model
+            )
         if wanted.role == "agent" and not access.can("rank_agents"):
             _not_shown()
         elif header.model is None or not header.series:

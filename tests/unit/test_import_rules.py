@@ -32,6 +32,10 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
         {"torch", "funasr", "streamlit"},
     ),
     "emostore/api.py": ({"services", "store", "config", "access"}, {"torch", "funasr", "sqlalchemy"}),
+    "emostore/services/report": (
+        {"services", "engine", "store", "analytics", "charts", "config", "access"},
+        {"streamlit", "torch", "funasr", "sqlalchemy"},
+    ),
     "emostore/services": (
         {"services", "engine", "store", "audio", "speech", "analytics", "config", "access"},
         {"streamlit", "torch", "funasr"},
