@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 from datetime import date
 from functools import partial
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -15,10 +16,13 @@ from emostore import i18n
 from emostore.errors import EmostoreError
 from emostore.services.analysis import unexpected
 from emostore.store.views import ClipView
+from emostore.ui import images
 from emostore.ui.bootstrap import in_force, open_store
 from emostore.ui.text import _, language
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
     from emostore.services.report import Format, Maker
 
 log = logging.getLogger(__name__)
@@ -27,8 +31,14 @@ _ICONS = {"html": ":material/article:", "json": ":material/data_object:", "csv":
 
 
 def for_clip(view: ClipView) -> None:
-    """The report of a clip."""
-    _offer("clip", view.file_name, lambda maker, kind: maker.clip(view.clip_id, kind))
+    """The report of a clip, and the picture of its scores over time."""
+    taken = _offer("clip", view.file_name, lambda maker, kind: maker.clip(view.clip_id, kind))
+    if view.newest is not None and view.newest.scores and view.newest.window_count > 1:
+        with taken:
+            st.caption(_("The scores over time as a picture:"))
+            with st.container(horizontal=True):
+                build = partial(_maker().course_chart, view.clip_id)
+                images.downloads(build, f"{PurePath(view.file_name).stem}-trajectory", "report_clip_course")
 
 
 def for_session(session_id: int, name: str = "") -> None:
@@ -51,23 +61,32 @@ def for_agent(
     )
 
 
-def _offer(key: str, name: str, make: Callable[[Maker, Format], bytes]) -> None:
-    from emostore.services import report  # late: it brings the templates along, and few pages are taken away
+def _maker() -> Maker:
+    from emostore.services.report import Maker  # late: it brings the templates along, and few pages are taken away
 
-    with st.popover(_("Take away"), icon=":material/download:", key=f"take_{key}_report"):
+    return Maker(open_store(), in_force(), language())
+
+
+def _offer(key: str, name: str, make: Callable[[Maker, Format], bytes]) -> DeltaGenerator:
+    """The three buttons, in a box that takes more."""
+    from emostore.services import report  # late, as above
+
+    taken = st.popover(_("Take away"), icon=":material/download:", key=f"take_{key}_report")
+    with taken:
         st.caption(_("HTML opens offline in every browser and prints well; JSON and CSV are for programs."))
         with st.container(horizontal=True):
             for kind in report.FORMATS:
                 st.download_button(
                     kind.upper(),
                     # Made when it is clicked, on another thread, which knows no reader: all it needs goes along.
-                    data=partial(_made, make, report.Maker(open_store(), in_force(), language()), kind),
+                    data=partial(_made, make, _maker(), kind),
                     file_name=report.file_name(name, kind),
                     mime=report.MIME_TYPES[kind],
                     icon=_ICONS[kind],
                     on_click="ignore",
                     key=f"report_{key}_{kind}",
                 )
+    return taken
 
 
 def _made(make: Callable[[Maker, Format], bytes], maker: Maker, kind: Format) -> bytes:

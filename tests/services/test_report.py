@@ -26,7 +26,7 @@ from emostore.emotions import EMOTIONS, EmotionScores
 from emostore.errors import EmostoreError
 from emostore.i18n import Sentence
 from emostore.services import agent_profile, report, session_view
-from emostore.services.report import Maker, course, page, parts
+from emostore.services.report import Maker, course, facts, page, parts
 from emostore.services.report.wording import Wording
 from emostore.store import reports
 from emostore.store.history import HistoryFilter
@@ -284,6 +284,30 @@ def test_nothing_is_fetched_and_nothing_runs(store: Store, maker: Maker) -> None
     labels = [value for tag, name, value in read.attributes if (tag, name) == ("svg", "aria-label")]
     assert drawings == ["img"] * 3  # bars, radar, course
     assert all(labels)
+
+
+def test_the_picture_of_a_course_is_that_of_the_report(store: Store, maker: Maker) -> None:
+    _agent, customer = save_call(store)
+    (short,) = save_call(store, "short.wav", moods={"customer": CALM}, windows=False, segments=None)
+    spec = maker.course_chart(customer).to_dict()
+    assert f'aria-label="{spec["description"]}"' in maker.clip(customer).decode()
+    with pytest.raises(EmostoreError, match="no scores over time"):
+        maker.course_chart(short)
+
+
+def test_a_session_of_many_recordings_says_what_it_leaves_out(
+    store: Store, maker: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facts, "MOST_RECORDINGS", 1)
+    for number in range(2):
+        ids = save_call(
+            store, f"{number}.wav", moods={"customer": CALM}, windows=False, segments=None, session_name="Case 7"
+        )
+    view = reports.clip_view(store, ids[0])
+    assert view is not None
+    assert "This session has 2 recordings; the first 1 are told of." in shown(maker.session(view.session_id))
+    content = json.loads(maker.session(view.session_id, "json"))
+    assert (content["session"]["recordings"], content["session"]["told"], len(content["clips"])) == (2, 1, 1)
 
 
 def test_stretches_hold_every_scored_window_once() -> None:

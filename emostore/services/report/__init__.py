@@ -7,14 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import PurePath
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from emostore.config import Settings
+from emostore.errors import MetadataError
 from emostore.services import preferences
-from emostore.services.report import agent, clip, data, facts, page, session
+from emostore.services.report import agent, clip, data, facts, page, sections, session, tables
 from emostore.services.report.parts import Document
 from emostore.services.report.wording import Wording
 from emostore.store.session import Store
+
+if TYPE_CHECKING:
+    import altair as alt
 
 Format = Literal["html", "json", "csv"]
 Language = Literal["en", "zh"]
@@ -46,14 +50,14 @@ class Maker:
         found, now = facts.of_clip(self.store, clip_id), datetime.now(UTC)
         if kind == "html":
             return self._page(lambda words: clip.document(found, words, uncertain_below=self._uncertain_below), now)
-        return data.json_of_clip(found, now) if kind == "json" else data.csv_of([found])
+        return data.json_of_clip(found, now) if kind == "json" else tables.csv_of([found])
 
     def session(self, session_id: int, kind: Format = "html") -> bytes:
         """A session: all of its clips side by side, and each by itself."""
         found, now = facts.of_session(self.store, session_id), datetime.now(UTC)
         if kind == "html":
             return self._page(lambda words: session.document(found, words, uncertain_below=self._uncertain_below), now)
-        return data.json_of_session(found, now) if kind == "json" else data.csv_of(found.clips)
+        return data.json_of_session(found, now) if kind == "json" else tables.csv_of(found.clips)
 
     def agent(
         self,
@@ -72,7 +76,15 @@ class Maker:
         now = datetime.now(UTC)
         if kind == "html":
             return self._page(lambda words: agent.document(found, words), now)
-        return data.json_of_agent(found, now) if kind == "json" else data.csv_of_agent(found)
+        return data.json_of_agent(found, now) if kind == "json" else tables.csv_of_agent(found)
+
+    def course_chart(self, clip_id: int) -> alt.TopLevelMixin:
+        """The picture of a clip's scores over time, as its report has it. Raises `MetadataError` for one without."""
+        found = facts.of_clip(self.store, clip_id)
+        chart = sections.course_chart(found, self.language, title=found.view.file_name)
+        if chart is None:
+            raise MetadataError("Clip {id} has no scores over time.", id=clip_id)
+        return chart
 
     @property
     def _uncertain_below(self) -> float:

@@ -1,4 +1,4 @@
-"""Reports for programs: JSON with every number exact, and CSV.
+"""Reports for programs: JSON with every number exact. `tables` has the same as CSV.
 
 JSON is an object with `schema` ("emostore.clip", "emostore.session" or "emostore.agent", then "/" and a version, which
 rises where a field changes its meaning or goes; new fields may come at any time), `made_at`, `made_by` and `emotions`,
@@ -18,15 +18,10 @@ with their intervals.
 
 from __future__ import annotations
 
-import codecs
-import csv
-import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
-
-import numpy as np
 
 from emostore import __version__
 from emostore.analytics import trajectory as paths
@@ -37,14 +32,11 @@ from emostore.analytics.trajectory import Change, Moment, Trajectory
 from emostore.emotions import EMOTIONS
 from emostore.i18n import explain
 from emostore.services import watching
-from emostore.services.exporting import defused
 from emostore.services.report.facts import AgentFacts, ClipFacts, SessionFacts
 from emostore.store.report_views import AlertView, SeriesPoint, Totals
 from emostore.store.views import AnalysisView
 
 VERSION = 1
-ABOUT = ("clip_id", "file_name", "channel", "role", "agent", "session_name", "happened_at", "model", "revision")
-OF_CLIPS = ("part", *ABOUT, "start_s", "end_s", *EMOTIONS, "dominant", "quality")
 
 
 def json_of_clip(found: ClipFacts, made_at: datetime) -> bytes:
@@ -91,31 +83,11 @@ def json_of_agent(found: AgentFacts, made_at: datetime) -> bytes:
             },
             "profile": {"name": BALANCED.name, "version": BALANCED.version},
             "clips_by_role": dict(header.clips_by_role),
-            **dict(_of_agent(found)),
+            **dict(sums_of_agent(found)),
             "alerts": [_alert(row) for row in found.alerts.rows],
             "apart": [name for name in profile.scores if profile.apart(name)],
         },
     )
-
-
-def csv_of(found: Iterable[ClipFacts]) -> bytes:
-    """A row for every clip and one for every window: nine scores with the strongest; UTF-8, marked for Excel."""
-    return _csv(OF_CLIPS, (row for each in found for row in _rows(each)))
-
-
-def csv_of_agent(found: AgentFacts) -> bytes:
-    """A row for the whole time and one for every week, of the agent and of the others."""
-    means = [f"{name}{end}" for name in ("quality", *EMOTIONS) for end in ("", "_low", "_high")]
-    rows = []
-    for who, told in _of_agent(found):
-        for each in [told["whole"], *told["weeks"]]:
-            given = {"quality": each["quality"], **(each["scores"] or {})}
-            spans = [given.get(name) or {} for name in ("quality", *EMOTIONS)]
-            values = [span.get(key) for span in spans for key in ("value", "low", "high")]
-            rows.append(
-                [who, each["first_day"], each["last_day"], each["clips"], each["alerts"], each["speech_s"], *values]
-            )
-    return _csv(("who", "first_day", "last_day", "clips", "alerts", "speech_s", *means), rows)
 
 
 def _json(kind: str, made_at: datetime, content: Mapping[str, Any]) -> bytes:
@@ -284,7 +256,7 @@ def _talk(talk: Talk | None) -> dict[str, Any] | None:
     }
 
 
-def _of_agent(found: AgentFacts) -> list[tuple[str, dict[str, Any]]]:
+def sums_of_agent(found: AgentFacts) -> list[tuple[str, dict[str, Any]]]:
     """The agent's sums and the others', each of the whole time and by week."""
     profile, header = found.profile, found.profile.header
     days = profile.step_days
@@ -332,30 +304,3 @@ def _estimate(given: Estimate | None) -> dict[str, float | None] | None:
 
 def _day(day: date | None) -> str | None:
     return day.isoformat() if day else None
-
-
-def _rows(found: ClipFacts) -> Iterable[list[Any]]:
-    view, analysis, scores, path = found.view, found.analysis, found.scores, found.trajectory
-    about = [
-        *(view.clip_id, view.file_name, view.channel, view.role, view.agent, view.session_name),
-        *(view.happened_at.isoformat(), analysis and analysis.model, analysis and analysis.revision),
-    ]
-    nine = list(scores.vector) if scores else [None] * len(EMOTIONS)
-    yield ["clip", *about, 0.0, view.duration_s, *nine, scores and scores.dominant, found.quality]
-    if path is None:
-        return
-    leading = np.where(path.scored, path.scores.argmax(axis=1), -1).tolist()
-    for number, (values, first) in enumerate(zip(path.scores.tolist(), leading, strict=True)):
-        start = number * path.hop_s
-        told = [*values, EMOTIONS[first]] if first >= 0 else [None] * (len(EMOTIONS) + 1)
-        yield ["window", *about, start, start + path.length_s, *told, None]
-
-
-def _csv(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(heads)
-    writer.writerows(
-        ["" if value is None else defused(value) if isinstance(value, str) else value for value in row] for row in rows
-    )
-    return codecs.BOM_UTF8 + text.getvalue().encode(errors="replace")

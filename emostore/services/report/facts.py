@@ -27,7 +27,7 @@ from emostore.store.report_views import AlertPage, AlertView
 from emostore.store.session import Store
 from emostore.store.views import AnalysisView, ClipView
 
-MOST_RECORDINGS = 50  # of a session; a report of more is not read, and a page of their charts hardly opens
+MOST_RECORDINGS = 20  # of a session; a report of more is not read, and drawing its charts takes too long
 SHOWN_ALERTS = 50  # of an agent, the latest
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
@@ -18,6 +19,9 @@ from emostore.services.report.pictures import HALF_PX, Pictures
 from emostore.services.report.wording import Wording
 from emostore.store.report_views import AlertView
 from emostore.store.views import AnalysisView
+
+if TYPE_CHECKING:
+    import altair as alt
 
 RADAR_PX = 400
 
@@ -88,22 +92,11 @@ def over_time(
 
     Of a call the axis ends at `until_s`, and the clip begins at `after_s` of it.
     """
-    from emostore import charts
-
-    _ = words.say
-    path, analysis = found.trajectory, found.analysis
-    if path is None or analysis is None or len(path) < 2:
+    _, path = words.say, found.trajectory
+    chart = course_chart(found, words.language, until_s=until_s, after_s=after_s)
+    if path is None or chart is None:
         return []
     drawn, moments = course.stretches(path), course.moments(path)
-    if not drawn:
-        return []
-    chart = charts.course_chart(
-        [charts.Stretch(each.start_s + after_s, each.end_s + after_s, _nine(each.scores)) for each in drawn],
-        length_s=until_s or found.view.duration_s,
-        lang=words.language,
-        missing=analysis.missing,
-        marks=[charts.Mark(each.start_s + after_s, str(number)) for number, each in enumerate(moments, 1)],
-    )
     said = [words.explain(each) for each in course.sentences(path)]
     parts: list[Part] = [Text(Markup(" ").join(said))] if said else []
     parts.append(Figure(_precision(path, words), pictures.draw(chart), _course(drawn, after_s, words), wide=True))
@@ -115,6 +108,26 @@ def over_time(
         ]
         parts.append(Table(_("Moments that are worth hearing"), heads, rows))
     return parts
+
+
+def course_chart(
+    found: ClipFacts, lang: str, *, until_s: float | None = None, after_s: float = 0.0, title: str | None = None
+) -> alt.LayerChart | None:
+    """The picture of `over_time`, its moments numbered; None for one window or none."""
+    from emostore import charts  # late: Altair takes half a second to import
+
+    path = found.trajectory
+    drawn = course.stretches(path) if path is not None and len(path) > 1 else ()
+    if path is None or not drawn:
+        return None
+    return charts.course_chart(
+        [charts.Stretch(each.start_s + after_s, each.end_s + after_s, _nine(each.scores)) for each in drawn],
+        length_s=until_s or found.view.duration_s,
+        lang=lang,
+        missing=found.analysis.missing if found.analysis else (),
+        marks=[charts.Mark(each.start_s + after_s, str(n)) for n, each in enumerate(course.moments(path), 1)],
+        title=title,
+    )
 
 
 def about(found: ClipFacts, words: Wording) -> Section:

@@ -21,7 +21,7 @@ RADAR_PX = 400
 def document(found: SessionFacts, words: Wording, *, uncertain_below: float) -> Document:
     """Everything that is known of a session, for one reader's language."""
     _, pictures, clips = words.say, Pictures(), found.clips
-    written = [Section(_("All voices"), [_every(found, words)])]
+    written = [Section(_("All voices"), [_every(found, words), *_more(found, words)])]
     for number, call in enumerate(found.calls, 1):
         title = words.name(call.clips[0].view.file_name)
         if len(found.calls) > 1:
@@ -30,14 +30,6 @@ def document(found: SessionFacts, words: Wording, *, uncertain_below: float) -> 
     alerts = sorted((row for each in clips for row in each.alerts), key=lambda row: (row.happened_at, row.alert_id))
     written.append(Section(_("Alerts"), sections.alerts(alerts, words, of_clip=False)))
     written.append(sections.measured(_analyses(clips), words))
-    closing = []
-    if found.count > found.shown:
-        message = _(
-            "This session has {count:,} recordings; the first {shown} are told of.",
-            count=found.count,
-            shown=found.shown,
-        )
-        closing.append(message)
     return Document(
         kind=_("Report of a session"),
         title=words.name(found.name),
@@ -46,7 +38,7 @@ def document(found: SessionFacts, words: Wording, *, uncertain_below: float) -> 
         badges=_badges(clips, words, uncertain_below),
         numbers=_numbers(found, words, len(alerts)),
         sections=written,
-        closing=closing,
+        closing=(),
     )
 
 
@@ -108,6 +100,17 @@ def _every(found: SessionFacts, words: Wording) -> Part:
         known = [words.when(view.happened_at), words.role(view.role), agent, words.duration(view.duration_s)]
         rows.append([*known, quality, *values])
     return Table(_("The nine scores of every voice"), heads, rows, numbers=len(EMOTIONS) + 2)
+
+
+def _more(found: SessionFacts, words: Wording) -> list[Part]:
+    """That there are more recordings than this report tells of."""
+    _ = words.say
+    if found.count <= found.shown:
+        return []
+    told = _(
+        "This session has {count:,} recordings; the first {shown} are told of.", count=found.count, shown=found.shown
+    )
+    return [Text(told)]
 
 
 def _call(call: Call, words: Wording, pictures: Pictures) -> list[Part]:
