@@ -4,27 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import streamlit as st
 
 from emostore.config import settings
 from emostore.errors import EmostoreError
-from emostore.services import filenames, preferences, sidecar
+from emostore.services import filenames, pairing, preferences, sidecar
 from emostore.services.describing import describe
-from emostore.services.descriptions import DOMAINS, ROLES, SCENARIOS, Description
+from emostore.services.descriptions import DEFAULT_SIDES, DOMAINS, ROLES, SCENARIOS, Description, Sides
 from emostore.ui.bootstrap import in_force, open_store
 from emostore.ui.text import _, domain, explain, plain, role, scenario, when
 
+T = TypeVar("T")
+
 PREVIEWED = 5  # names shown with what a pattern makes of them
+_SIDES: tuple[Sides, ...] = (DEFAULT_SIDES, ("customer", "agent"), ("unknown", "unknown"))  # left, right
 
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """What holds for all files, and for single ones by their place among them."""
+    """What holds for all files, what is known of each, and which of them are the two sides of one call."""
 
     shared: Description
-    per_file: dict[int, Description]
+    each: tuple[Description, ...]
+    pairs: tuple[pairing.Pair, ...]
 
 
 def form(names: Sequence[str], listed: bytes | None) -> Described | None:
@@ -47,7 +52,21 @@ def form(names: Sequence[str], listed: bytes | None) -> Described | None:
             return None
         _report(rows, names)
     each = describe(names, said, pattern=pattern, sidecar=rows)
-    return Described(said, {index: own for index, own in enumerate(each) if own != said})
+    return Described(said, tuple(each), _pairs(names, each))
+
+
+def _pairs(names: Sequence[str], each: Sequence[Description]) -> tuple[pairing.Pair, ...]:
+    """Files that look like the two sides of one call, unless the reader says that they are not."""
+    found = pairing.pairs(names, each)
+    if not found:
+        return ()
+    label = _("Pair the files that are the two sides of one call ({count} found)", count=len(found))
+    wanted = st.checkbox(label, value=True, key="about_pairs")
+    for pair in found[:PREVIEWED] if wanted else ():
+        sides = zip((pair.first, pair.second), pair.roles(each[pair.first].sides), strict=True)
+        told = " + ".join(f"{plain(names[index])} ({role(voice)})" for index, voice in sides)
+        st.caption(f":material/link: {told}")
+    return found if wanted else ()
 
 
 def _said() -> Description | None:
@@ -59,7 +78,15 @@ def _said() -> Description | None:
     together = _("Recordings of one conversation, lesson or meeting share its name.")
     session = left.text_input(_("Session"), max_chars=200, key="about_session", help=together)
     voice = right.selectbox(
-        _("Whose voice it is"), ROLES, ROLES.index(before.roles[0]), format_func=role, key="about_role"
+        _("Whose voice it is"),
+        ROLES,
+        ROLES.index(before.roles[0]),
+        format_func=role,
+        key="about_role",
+        help=_("In recordings with one channel; of two channels, the next field tells."),
+    )
+    sides = right.selectbox(
+        _("Two channels"), _SIDES, _place(_SIDES, before.sides) or 0, format_func=_sides, key="about_sides"
     )
     happened = left.datetime_input(_("When it happened"), value=None, key="about_happened_at")
     what = right.selectbox(
@@ -78,6 +105,7 @@ def _said() -> Description | None:
             session=session.strip() or None,
             happened_at=happened.replace(tzinfo=ZoneInfo(in_force().time_zone)) if happened else None,
             roles=(voice,),
+            sides=sides,
             scenario=what,
             domain=how,
             language=spoken.strip() or None,
@@ -126,5 +154,11 @@ def _report(rows: sidecar.Sidecar, names: Sequence[str]) -> None:
         st.caption(_("Columns that were left out: {columns}", columns=columns))
 
 
-def _place(allowed: Sequence[str], value: str | None) -> int | None:
-    return allowed.index(value) if value in allowed else None
+def _sides(sides: Sides) -> str:
+    if set(sides) == {"unknown"}:
+        return _("Not known")
+    return _("Left: {left}, right: {right}", left=role(sides[0]), right=role(sides[1]))
+
+
+def _place(allowed: Sequence[T], value: T | None) -> int | None:
+    return allowed.index(value) if value is not None and value in allowed else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import streamlit as st
@@ -9,11 +11,13 @@ import streamlit as st
 from emostore import access
 from emostore.errors import EmostoreError
 from emostore.services import deleting, editing
-from emostore.services.descriptions import DOMAINS, ROLES, SCENARIOS
+from emostore.services.descriptions import DEFAULT_SIDES as SIDES
+from emostore.services.descriptions import DOMAINS, ROLES, SCENARIOS, Role
+from emostore.store import search
 from emostore.store.reports import ClipView
 from emostore.ui import links
 from emostore.ui.bootstrap import in_force, open_store
-from emostore.ui.text import _, domain, explain, role, scenario
+from emostore.ui.text import _, domain, explain, plain, role, scenario
 
 
 def menu(view: ClipView) -> None:
@@ -22,12 +26,71 @@ def menu(view: ClipView) -> None:
         if access.can("edit", view):
             with st.popover(_("Correct"), icon=":material/edit:", key="correct"):
                 _form(view)
+            sides(view)
         if access.can("delete", view):
             with st.popover(_("Delete"), icon=":material/delete:", key="delete_clip"):
                 st.write(_("The clip, its scores and, with the last clip of the recording, its audio. For good."))
                 if st.button(_("Yes, delete"), type="primary", icon=":material/delete_forever:", key="delete_now"):
                     deleting.delete_clips(open_store(), in_force(), [view.clip_id])
                     st.switch_page(links.HISTORY_PAGE)
+
+
+def sides(view: ClipView) -> None:
+    """Swapping the two sides of a call, and pairing a file with that of the other side."""
+    store = open_store()
+    if len(view.siblings) == 2 or view.partner_id is not None:
+        # What is said of a side goes with it: whose voice it is, and with that reports and alerts.
+        told = _("The two sides exchange whose voice they are; reports and alerts follow.")
+        if st.button(_("Swap the two sides"), icon=":material/swap_horiz:", key="swap_sides", help=told):
+            _do(lambda: editing.swap_roles(store, view.recording_id))
+    if view.partner_id is not None:
+        if st.button(_("Undo the pairing"), icon=":material/link_off:", key="unpair"):
+            _do(lambda: editing.unpair(store, view.clip_id))
+        links.clip(view.partner_id, label=_("The other side of the call"))
+    elif view.channel_count == 1:
+        with st.popover(_("Pair with the other side's file …"), icon=":material/link:", key="pair"):
+            _pair(view)
+
+
+def _pair(view: ClipView) -> None:
+    """Search for the file of the other side, and make one call of both."""
+    own = st.selectbox(
+        _("This voice is"),
+        SIDES,
+        SIDES.index(view.role) if view.role in SIDES else 0,
+        format_func=role,
+        key="pair_role",
+    )
+    offset_s = st.number_input(
+        _("The other file begins so many seconds later"),
+        -editing.MAX_OFFSET_S,
+        editing.MAX_OFFSET_S,
+        0.0,
+        key="pair_offset",
+        help=_("Negative: it begins earlier."),
+    )
+    searched = st.text_input(_("A part of its name, or its number"), key="pair_searched")
+    if not searched.strip():
+        return
+    others = [found for found in search.find(open_store(), searched) if found.kind == "clip"]
+    others = [found for found in others if int(found.key) != view.clip_id]
+    if not others:
+        st.caption(_("No clip of another file has {text} in its name.", text=plain(searched)))
+    for found in others:
+        label = f"{plain(found.name)} · {found.key}"
+        if st.button(label, icon=":material/link:", key=f"pair_with_{found.key}"):
+            other: Role = "customer" if own == "agent" else "agent"
+            pair = partial(editing.pair, open_store(), view.clip_id, int(found.key), offset_s, roles=(own, other))
+            _do(pair)
+
+
+def _do(change: Callable[[], object]) -> None:
+    try:
+        change()
+    except EmostoreError as error:
+        st.error(explain(error), icon=":material/error:")
+    else:
+        st.rerun()
 
 
 def _form(view: ClipView) -> None:

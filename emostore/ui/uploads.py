@@ -13,7 +13,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.typing import UploadedFile
 
 from emostore.errors import EmostoreError
-from emostore.services import jobs, preferences
+from emostore.services import jobs, pairing, preferences
 from emostore.ui import describing, urls
 from emostore.ui.bootstrap import in_force, open_store
 from emostore.ui.text import _, explain, size
@@ -51,14 +51,17 @@ def _choose(source: str, number: int) -> Sequence[tuple[str, UploadedFile]]:
         return [(name, spoken)] if spoken else []
     several: Literal["directory", True] = "directory" if source == "folder" else True
     with st.container(key="uploader"):
-        _own_words(_("Choose files"), _("up to {size} each", size=size(in_force().max_file_bytes)))
+        own_words("uploader", _("Choose files"), _("up to {size} each", size=size(in_force().max_file_bytes)))
         files = st.file_uploader(_("Recordings"), accept_multiple_files=several, key=f"{source}_{number}")
     return [(file.name, file) for file in files]
 
 
-def _own_words(button: str, hint: str) -> None:
-    """Streamlit's uploader speaks English only and takes no words from us, so that its own are covered by style."""
-    zone = '.st-key-uploader [data-testid="stFileUploaderDropzone"]'
+def own_words(key: str, button: str, hint: str) -> None:
+    """Streamlit's uploader speaks English only and takes no words from us, so that its own are covered by style.
+
+    `key` is that of the container around it.
+    """
+    zone = f'.st-key-{key} [data-testid="stFileUploaderDropzone"]'
     said = {f"{zone} button p": button, f'{zone} [data-testid="stFileUploaderDropzoneInstructions"] span': hint}
     rules = [
         f'{place} {{font-size: 0}} {place}::after {{content: "{words}"; font-size: 0.875rem}}'
@@ -77,7 +80,9 @@ def _hand_in(
         for index, (name, stream) in enumerate(chosen):
             staged.append(jobs.stage(cast(BinaryIO, stream), name, in_force()))
             bar.progress((index + 1) / len(chosen))
-        jobs.submit(open_store(), in_force(), staged, known.shared, per_file=known.per_file)
+        each = pairing.linked([in_force().data_dir / file.path for file in staged], known.each, known.pairs)
+        per_file = {index: own for index, own in enumerate(each) if own != known.shared}
+        jobs.submit(open_store(), in_force(), staged, known.shared, per_file=per_file)
         preferences.remember_upload(open_store(), known.shared)
     except EmostoreError as error:
         jobs.discard(staged, in_force())
