@@ -7,7 +7,7 @@ import streamlit as st
 from emostore import access
 from emostore.services import session_view
 from emostore.store import reports
-from emostore.ui import clips, editing, findings, scoring, shell
+from emostore.ui import clips, editing, findings, report_buttons, scoring, shell
 from emostore.ui.bootstrap import open_store
 from emostore.ui.player import clip as player
 from emostore.ui.text import _, plain
@@ -26,7 +26,9 @@ else:
     (voice,) = session_view.voices(open_store(), [view])
     st.title(plain(view.file_name), anchor=False)
     clips.sentence(view, voice.path)
-    clips.ways(view)
+    with st.container(horizontal=True, vertical_alignment="center", key="ways"):
+        clips.ways(view)
+        report_buttons.for_clip(view)
     scores, read = st.columns([3, 2], gap="large")
     with scores:
         clips.chart(view)

@@ -134,13 +134,12 @@ def notes(view: reports.ClipView) -> None:
 
 def ways(view: reports.ClipView) -> None:
     """Links to the session, and to the other voices of the same call."""
-    with st.container(horizontal=True, key="ways"):
-        links.session(view.session_id, label=links.named(view.session_name), recording_id=view.recording_id)
-        for channel, identifier in view.siblings:
-            if identifier != view.clip_id:
-                links.clip(identifier, label=_("Channel {channel} of this recording", channel=channel + 1))
-        if view.partner_id is not None:
-            links.clip(view.partner_id, label=_("The other side of this call"))
+    links.session(view.session_id, label=links.named(view.session_name), recording_id=view.recording_id)
+    for channel, identifier in view.siblings:
+        if identifier != view.clip_id:
+            links.clip(identifier, label=_("Channel {channel} of this recording", channel=channel + 1))
+    if view.partner_id is not None:
+        links.clip(view.partner_id, label=_("The other side of this call"))
 
 
 def moment(alert: AlertView, label: str) -> None:

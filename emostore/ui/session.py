@@ -8,7 +8,7 @@ from emostore.services import session_view
 from emostore.services.session_view import Conversation, Voice
 from emostore.store import reports, session_reports
 from emostore.store.session_reports import SessionRecording, SessionView
-from emostore.ui import clips, links
+from emostore.ui import clips, links, report_buttons
 from emostore.ui.bootstrap import open_store, uncertain_below
 from emostore.ui.text import _, clock, duration, emotion, explain, listed, plain, when
 
@@ -67,10 +67,10 @@ def names(voices: tuple[Voice, ...]) -> list[str]:
 
 
 def facts(view: SessionView, found: Conversation) -> None:
-    """When it was, how long, with whom."""
+    """When it was, how long, with whom; and a report of it to take away."""
     first = found.played[0].view
     agents = dict.fromkeys(voice.view.agent for voice in found.voices if voice.view.agent)
-    with st.container(horizontal=True, key="facts"):
+    with st.container(horizontal=True, vertical_alignment="center", key="facts"):
         st.badge(when(first.happened_at), icon=":material/schedule:", color="gray")
         st.badge(duration(first.recording_duration_s), icon=":material/timer:", color="gray")
         if agents:
@@ -83,6 +83,7 @@ def facts(view: SessionView, found: Conversation) -> None:
             st.badge(_("invented for the demo"), icon=":material/science:", color="orange")
         if any(_is_uncertain(voice) for voice in found.voices):
             st.badge(_("uncertain"), icon=":material/question_mark:", color="orange")
+        report_buttons.for_session(view.session_id, view.name)
 
 
 def opening(view: SessionView, found: Conversation) -> None:

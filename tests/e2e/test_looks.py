@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page
 
 from emostore.store import migrate
 from emostore.store.session import create_store
+from tests.app import sides
 from tests.app.stored import saved
 from tests.e2e.conftest import App, new_app, settled
 
@@ -24,6 +25,8 @@ PAGES = (
     "history?days=all&agent=Ana",
     "clip",
     "clip?id=1",
+    "session",
+    "session?id=2",
     "compare",
     "leaderboard",
     "alerts",
@@ -33,7 +36,7 @@ SERIOUS = ("serious", "critical")
 
 # What is said in Latin letters on Chinese pages, too: names of formats, models, products and of the test's own clip.
 LATIN = re.compile(
-    r"^(WAV|MP3|M4A|FLAC|OGG|Opus|WebM|WMA|AMR|CSV|PNG|SVG|Hz|ID|UTC|GB|MB|kB|B|s|six|abcdef12|call|wav|Ana|pcm_mulaw|"
+    r"^(WAV|MP3|M4A|FLAC|OGG|Opus|WebM|WMA|AMR|CSV|PNG|SVG|Hz|ID|UTC|GB|MB|kB|B|s|six|nine|abcdef12|call|wav|Ana|pcm_mulaw|"
     r"baseline|Emotion2Vec|emotion2vec_plus_large|Apache|ModelScope|Hugging|Face|FunASR|English|Emostore|EMOSTORE_\w+|"
     r"yyyy|mm|dd|en|zh|CN|de|python|emostore|backup|FILE|agent|team|session|date|time|role|\w*license|https?|com|github\w*|"
     r"alibaba|damo|academy|[0-9a-f]{8,})$"
@@ -58,11 +61,12 @@ _WORDS = """() => {
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """One server for all looks, with a clip to look at."""
+    """One server for all looks, with a clip and a call to look at."""
     folder: Path = tmp_path_factory.mktemp("looks")
     store = create_store(f"sqlite:///{folder / 'emostore.db'}")
     migrate.upgrade(store)
     saved(store, agent="Ana")
+    sides.call(store, sides.AGENT, sides.CUSTOMER, session="客户来电")
     app = new_app(folder)
     app.start()
     yield app

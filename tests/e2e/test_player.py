@@ -157,10 +157,22 @@ class TwoVoices(App):
     """A page with nothing but a player of two voices."""
 
     @property
+    def page(self) -> str:
+        return PAGE_OF_TWO
+
+    @property
     def command(self) -> list[str]:
-        script = self.data_dir / "two.py"
-        script.write_text(PAGE_OF_TWO, encoding="utf-8")
+        script = self.data_dir / "page.py"
+        script.write_text(self.page, encoding="utf-8")
         return [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(self.port)]
+
+
+class OfHours(TwoVoices):
+    """A page with nothing but a player of four hours."""
+
+    @property
+    def page(self) -> str:
+        return PAGE_OF_HOURS
 
 
 # The agent speaks the first 30 s, calm; then the customer does, angry.
@@ -192,6 +204,20 @@ player(
 )
 """
 
+# Four hours, neutral but for one window: on a screen, 14 windows share a pixel.
+PEAK_S = 9000
+PAGE_OF_HOURS = f"""
+import numpy as np, streamlit as st
+from emostore.analytics.trajectory import Trajectory
+from emostore.ui.player import Track, player
+
+scores = np.eye(9)[[4] * (4 * 3600 - 2)]
+scores[{PEAK_S}] = np.eye(9)[0]
+st.title("Hours")
+path = Trajectory(scores, 1.0, 3.0)
+player(url=None, duration_s=4 * 3600.0, peaks=None, tracks=[Track("Voice", None, path)], key="player")
+"""
+
 # The colour of the pixel in the middle of the drawn scores of a voice, at a share of the width; transparent is none.
 PIXEL = """(stage, [lane, share]) => {
     const canvas = stage.firstElementChild.shadowRoot.querySelector(".wrapper > canvas");
@@ -199,6 +225,16 @@ PIXEL = """(stage, [lane, share]) => {
     const y = (16 + lane * 88 + 16 + 36) * ratio;
     const [r, g, b, a] = canvas.getContext("2d").getImageData(canvas.width * share, y, 1, 1).data;
     return a ? "#" + [r, g, b].map((part) => part.toString(16).padStart(2, "0")).join("") : null;
+}"""
+
+
+# The colour of each column of pixels near the top of the only voice.
+COLUMNS = """stage => {
+    const canvas = stage.firstElementChild.shadowRoot.querySelector(".wrapper > canvas");
+    const ratio = canvas.width / canvas.clientWidth;
+    const row = canvas.getContext("2d").getImageData(0, (16 + 10) * ratio, canvas.width, 1).data;
+    const hex = (part) => part.toString(16).padStart(2, "0");
+    return Array.from({ length: canvas.width }, (_, x) => "#" + [...row.slice(4 * x, 4 * x + 3)].map(hex).join(""));
 }"""
 
 
@@ -360,6 +396,28 @@ def test_two_voices_are_drawn_and_read_side_by_side(page: Page, tmp_path: Path) 
         expect(stage).to_have_attribute("aria-valuetext", "0:50 of 1:00 · Agent: nobody speaks · Customer: Angry 1.000")
         texts = [voice.locator("dd").all_text_contents() for voice in page.locator(".readout").all()]
         assert texts == [["–"] * 9, ["1.000", *["0.000"] * 7, "–"]]
+    finally:
+        app.kill()
+
+
+def test_zoomed_out_one_loud_moment_of_four_hours_is_drawn_as_high_as_it_was(page: Page, tmp_path: Path) -> None:
+    app = OfHours(tmp_path, new_app(tmp_path).port)
+    app.start()
+    try:
+        page.goto(app.url)
+        settled(page)
+        stage = page.locator(".stage")
+        expect(page.locator(".thinned")).to_be_visible()
+        colors = stage.evaluate(COLUMNS)
+        neutral, angry = BY_NAME["neutral"].color, BY_NAME["angry"].color
+        assert set(colors) >= {neutral, angry}  # near the top, where a mean of 14 windows would not reach
+        assert colors.index(angry) / len(colors) == pytest.approx((PEAK_S + 1.5) / (4 * 3600), abs=2 / len(colors))
+        stage.press("End")
+        for _ in range(12):
+            stage.press("+")
+        expect(page.locator(".thinned")).to_be_hidden()
+        assert angry not in (seen := stage.evaluate(COLUMNS))
+        assert neutral in seen
     finally:
         app.kill()
 

@@ -296,7 +296,6 @@ class Player {
       const list = document.createElement("dl");
       list.className = "readout";
       list.ariaLabel = fill(words.readout, { name: track.name });
-      if (this.tracks.length > 1) list.append(element("dt", "whose", track.name));
       const rows = emotions.map(({ label, color }) => {
         const row = element("div");
         const swatch = element("span", "swatch");
@@ -307,9 +306,10 @@ class Player {
         return row;
       });
       list.append(...rows);
-      return { list: track.count ? list : null, rows };
+      const whose = this.tracks.length > 1 ? [element("p", "whose", track.name)] : [];
+      return { shown: track.count ? [...whose, list] : [], rows };
     });
-    this.find(".readouts").replaceChildren(...this.readouts.flatMap(({ list }) => list ?? []));
+    this.find(".readouts").replaceChildren(...this.readouts.flatMap(({ shown }) => shown));
     this.stage.querySelectorAll(".whose").forEach((name) => name.remove());
     const { wave_names } = this.data;
     if (wave_names.length > 1) {

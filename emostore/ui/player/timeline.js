@@ -136,9 +136,9 @@ function drawPeaks(context, view, track, emotions, top, end) {
     const found = highest(track, emotions, from, from + PEAK_PX / view.perSecond);
     if (!found) continue;
     const [k, score, index] = found;
-    const middle = index * track.hop_s + track.length_s / 2;
+    const middle = (index * track.hop_s + track.length_s / 2 - view.from) * view.perSecond;
     context.fillStyle = emotions[k].color;
-    context.fillRect((middle - view.from) * view.perSecond - 0.5, top + TRACK_PX * (1 - score), 1, TRACK_PX * score);
+    context.fillRect(Math.floor(middle * view.ratio) / view.ratio, top + TRACK_PX * (1 - score), 1, TRACK_PX * score);
   }
 }
 
