@@ -63,7 +63,7 @@ def dying(original: Callable[..., Any], nth: int, *, after: bool) -> Callable[..
 POINTS: dict[str, tuple[Any, str, bool]] = {
     "in the model": (LoudnessModel, "recognize", False),
     "before keeping the audio": (job_claims, "set_hash", True),
-    "before saving": (clips, "save", False),
+    "before saving": (clips, "save_many", False),
     "between saving and saying so": (job_claims, "finish", False),
     "before removing the upload": (staging, "remove", False),
     "before noting that the upload is removed": (staging.jobs, "forget_staged", False),
