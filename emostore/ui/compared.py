@@ -12,7 +12,7 @@ from emostore.analytics.comparison import Difference, comparison_sentences
 from emostore.emotions import BY_NAME
 from emostore.services import comparing
 from emostore.services.comparing import Comparison, Sample, Target
-from emostore.ui import compare, images, urls
+from emostore.ui import compare, images, links, urls
 from emostore.ui import targets as own_targets
 from emostore.ui.bootstrap import open_store
 from emostore.ui.scores import theme
@@ -183,10 +183,20 @@ def _facts(found: Comparison, samples: Named) -> None:
                 speech=duration(sample.mean.speech_s),
             )
         )
+    _ways(samples)
     if found.model is not None:
         st.caption(_("Scores of {model} · {revision}", model=found.model.name, revision=found.model.revision[:8]))
     if any(sample.mean and sample.mean.low is None and sample.sums for sample in samples.values()):
         st.caption(_("One session alone has no interval: nothing tells how much others would differ from it."))
+
+
+def _ways(samples: Named) -> None:
+    """Links to the sessions and clips that are compared."""
+    to = {"session": links.session, "clip": links.clip}
+    with st.container(horizontal=True, key="ways"):
+        for label, sample in samples.items():
+            if sample.thing.kind in to:
+                to[sample.thing.kind](int(sample.thing.key), label=links.named(label))
 
 
 def _isolated(name: str) -> str:

@@ -36,9 +36,11 @@ def show(session_id: int, found: Conversation, names: Sequence[str]) -> None:
             )
     _models(found)
     if several:
-        for voice, name, column in zip(found.voices, names, st.columns(len(found.voices), gap="large"), strict=True):
-            with column:
-                _side(session_id, voice, name, profile)
+        sides = list(zip(found.voices, names, strict=True))
+        for first in range(0, len(sides), 2):
+            for (voice, name), column in zip(sides[first : first + 2], st.columns(2, gap="large"), strict=False):
+                with column:
+                    _side(session_id, voice, name, profile)
     else:
         _alone(session_id, found.voices[0], names[0], profile)
 

@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from emostore import access
 from emostore.emotions import EMOTIONS
-from emostore.services import playback
+from emostore.services import editing, playback
 from emostore.store import records, reports
 from emostore.store.session import Store
 from tests.app.conftest import text
@@ -152,6 +152,29 @@ def test_a_session_of_several_recordings_shows_the_first_or_the_one_asked_for(ap
     at = opened(app, session_id, recording=view.recording_id + 99)
     assert "no such recording" in said(at)
     assert "The customer sounds" in said(at)
+
+
+def test_two_files_of_one_call_stand_side_by_side_on_one_time_line(app: AppTest, store: Store) -> None:
+    (first,) = call(store, AGENT, name="agent.wav")
+    (second,) = call(store, CUSTOMER, name="customer.wav")
+    session_id = editing.pair(store, first, second, 5.0)
+    at = opened(app, session_id)
+    assert not at.exception
+    assert "Agent 39 %, Customer 61 %" in said(at)
+    assert metrics(at)["Both at once"] == "5 %"  # 3 s of 65
+    assert handed_over(at)["names"] == ["Agent"]
+    view = reports.clip_view(store, second)
+    assert view is not None
+    assert handed_over(opened(app, session_id, recording=view.recording_id))["names"] == ["Customer"]
+
+
+def test_eight_voices_have_lanes_and_cards_of_their_own(app: AppTest, store: Store) -> None:
+    many = [Voice("unknown", [(6 * each, 6 * each + 5)]) for each in range(8)]
+    at = opened(app, session_of(store, call(store, *many)[0]))
+    assert not at.exception
+    assert handed_over(at)["names"] == [f"Channel {number}" for number in range(1, 9)]
+    assert "Channel 8 12 %" in said(at)
+    assert "Several at once" in metrics(at)
 
 
 def test_scores_of_two_models_are_not_compared(app: AppTest, store: Store) -> None:
