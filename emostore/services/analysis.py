@@ -18,7 +18,7 @@ from emostore.emotions import EmotionScores
 from emostore.engine.recognizer import ModelInfo, Recognition, Recognizer
 from emostore.errors import EmostoreError, StoreError
 from emostore.i18n import N_, Explained, Sentence
-from emostore.services import alerting, editing, media, peaks
+from emostore.services import alerting, calibrating, editing, media, peaks
 from emostore.services.descriptions import Description, Role
 from emostore.services.to_store import new_recording, outcome_to_store, segments
 from emostore.store import clips, records, reports
@@ -240,7 +240,7 @@ class Analyser:
             for voice, outcome in zip(voices, outcomes, strict=True)
             if not isinstance(answer := outcome.answer, EmostoreError)
         ]
-        saved = clips.save_many(self.store, told, access.current_user().name) if told else []
+        saved = calibrating.save_many(self.store, told, access.current_user().name) if told else []
         return {each.clip.channel: answer for each, answer in zip(told, saved, strict=True)}
 
     def _result(
@@ -264,7 +264,7 @@ class Analyser:
         if isinstance(answer, records.NoSpeech):
             status = Status.NO_SPEECH if there.created else Status.STORED_ALREADY
             return replace(result, status=status, reason=no_speech_sentence(answer.reason))
-        return replace(result, status=Status.ANALYSED if there.created else Status.STORED_ALREADY, scores=answer.scores)
+        return replace(result, status=Status.ANALYSED if there.created else Status.STORED_ALREADY, scores=there.scores)
 
     def _alerts(
         self, clip: records.NewClip, outcome: records.Analysed | records.NoSpeech

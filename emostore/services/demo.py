@@ -21,9 +21,9 @@ from emostore import access
 from emostore.analytics.reference import CASES
 from emostore.emotions import EMOTIONS, EmotionScores
 from emostore.errors import SettingsError
-from emostore.services import alerting
+from emostore.services import alerting, calibrating
 from emostore.services.demo_names import MARK, agent_name, team_name
-from emostore.store import audit, clips, demo_rows, records
+from emostore.store import audit, demo_rows, records
 from emostore.store.records import Role
 from emostore.store.session import Store
 
@@ -111,7 +111,7 @@ def create(
     made, done = invent(size, today, time_zone, rules), 0
     new = 0
     while not cancelled() and (batch := list(islice(made, _AT_ONCE))):
-        new += sum(each.created for each in clips.save_many(store, batch))
+        new += sum(each.created for each in calibrating.save_many(store, batch))
         done += len(batch)
         progress(done, size.clips)
     with store.transaction() as session:

@@ -92,6 +92,7 @@ def save_many(store: Store, analyses: Sequence[NewAnalysis], user: str | None = 
                 agent=clip.agent,
                 team=clip.team,
                 session_name=clip.session_name,
+                scores=item.outcome.read if isinstance(item.outcome, Analysed) else None,
             )
         )
     return answers

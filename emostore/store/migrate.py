@@ -14,7 +14,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, NullPool, inspect, text
 
 from emostore.errors import StoreError
-from emostore.store import admin_models, job_models, report_models  # noqa: F401 (their tables become part of `Base.metadata`)
+from emostore.store import (  # noqa: F401 (their tables become part of `Base.metadata`)
+    admin_models,
+    job_models,
+    label_models,
+    report_models,
+)
 from emostore.store.failures import named, place
 from emostore.store.models import Base
 from emostore.store.session import Store, create_database_engine, create_store

@@ -40,6 +40,8 @@ STATUSES = ("analysed", "no_speech")
 NO_SPEECH_REASONS = ("silence", "no_speech", "too_short")
 MAX_SEGMENTS = 500_000  # of a clip: some twenty hours that pause seven times a second
 GRANULARITIES = ("utterance",)
+# Of a calibration: never scored, being scored, scored and read while alerts follow, scored.
+CALIBRATION_STATES = ("ready", "scoring", "settling", "complete")
 HIGH_FROM = 0.2  # scores from here on are indexed, emotion by emotion: at most five of a clip's nine
 RAW_VERSION = 1  # the calibration that every model has from the start: softmax of the stored logits
 
@@ -282,7 +284,11 @@ class Analysis(Base):
 
 
 class Calibration(Base):
-    """A way from a model's raw results to scores. Version 1, `raw`, is the softmax of the logits."""
+    """A way from a model's raw results to scores. Version 1, `raw`, is the softmax of the logits.
+
+    All but `state` and `scored_to`, the last analysis that has been scored, never changes. While it is being scored,
+    and while it is read, every new analysis gets its scores, too.
+    """
 
     __tablename__ = "calibrations"
     id: Mapped[Id]
@@ -291,11 +297,17 @@ class Calibration(Base):
     name: Mapped[Name]
     parameters: Mapped[Json]
     created_at: Mapped[Time]
+    created_by: Mapped[Name | None]
+    fitted_on: Mapped[Json | None]
+    metrics: Mapped[Json | None]
+    state: Mapped[Word] = mapped_column(server_default="complete")
+    scored_to: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
     __table_args__ = (
         UniqueConstraint("model_revision_id", "version"),
         UniqueConstraint("model_revision_id", "id"),  # what `active_calibrations` points at
         CheckConstraint("version > 0", name="version"),
+        one_of("state", CALIBRATION_STATES),
     )
 
 

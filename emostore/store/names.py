@@ -21,6 +21,8 @@ _WHOSE = {
     "session": Sentence(N_("the session")),
     "profile": Sentence(N_("the profile")),
     "rule": Sentence(N_("the rule")),
+    "calibration": Sentence(N_("the calibration")),
+    "model": Sentence(N_("the model")),
     "assignee": Sentence(N_("the person in charge")),
 }
 

@@ -134,13 +134,16 @@ class NewWindows:
 class Analysed:
     """Raw results: `logits` of shape (9,), stored as float32, −inf for a class the model cannot produce.
 
-    `scores` belong to the calibration `raw`; `embedding` of shape (model.dim,) is stored as float16.
+    `scores` belong to the calibration `raw`, `calibrated` to others by their ids; `read` are those of the calibration
+    `read_under`, None being raw, which the rules were asked of. `embedding` of shape (model.dim,) is stored as float16.
     """
 
     logits: NDArray[Any]
     scores: EmotionScores
     windows: NewWindows | None = None
     embedding: NDArray[Any] | None = None
+    calibrated: Mapping[int, EmotionScores] = field(default_factory=dict)
+    read_under: int | None = None
 
     def __post_init__(self) -> None:
         if self.logits.shape != (len(EMOTIONS),):
@@ -149,6 +152,17 @@ class Analysed:
             raise StoreError("The {what} of the model hold values that are not numbers.", what="logits")
         if self.embedding is not None:
             _check_fits_half(self.embedding, "embedding", finite=True)
+        if self.read_under is not None and self.read_under not in self.calibrated:
+            raise ValueError("the scores that are read are not given")
+
+    @property
+    def read(self) -> EmotionScores:
+        """The scores that people see."""
+        return self.scores if self.read_under is None else self.calibrated[self.read_under]
+
+
+class RecalibratedError(StoreError):
+    """Scores were not given under every calibration that is in use by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +217,7 @@ class Saved:
     """What the store holds now: `created` tells whether this analysis is new.
 
     Role, agent, team and session are the stored ones, which differ from those given if the clip was there before.
+    `scores` are those given for reading; None without speech.
     """
 
     clip_id: int
@@ -214,6 +229,7 @@ class Saved:
     agent: str | None
     team: str | None
     session_name: str
+    scores: EmotionScores | None = None
 
 
 @dataclass(frozen=True, slots=True)

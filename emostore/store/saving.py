@@ -28,7 +28,15 @@ from emostore.store.models import (
     Team,
 )
 from emostore.store.names import session_key, stem
-from emostore.store.records import Analysed, ModelRevisionKey, NewAlert, NewAnalysis, NewClip, NewRecording
+from emostore.store.records import (
+    Analysed,
+    ModelRevisionKey,
+    NewAlert,
+    NewAnalysis,
+    NewClip,
+    NewRecording,
+    RecalibratedError,
+)
 from emostore.store.report_models import Alert
 
 Channel = tuple[str, int]  # the recording's SHA-256 and the channel: what identifies a clip
@@ -128,6 +136,27 @@ def save_models(session: Session, models: Collection[ModelRevisionKey]) -> dict[
     return {model: (revision, calibrations[revision, RAW_VERSION]) for model, revision in found.items()}
 
 
+def lock_calibrations(session: Session, raw: Mapping[int, int]) -> dict[int, tuple[int | None, set[int]]]:
+    """By model revision, the calibration that is read, None for raw, and all but raw that analyses are scored under.
+
+    Until the commit, none begins or ends to be one of these. `raw` are the ids of the models' raw calibrations.
+    """
+    pointers = (
+        select(ActiveCalibration.model_revision_id, ActiveCalibration.calibration_id)
+        .where(ActiveCalibration.model_revision_id.in_(list(raw)))
+        .order_by(ActiveCalibration.model_revision_id)
+        .with_for_update(read=True)
+    )
+    read = {model: None if active == raw[model] else active for model, active in session.execute(pointers)}
+    found = {model: (active, set() if active is None else {active}) for model, active in read.items()}
+    scoring = select(Calibration.model_revision_id, Calibration.id).where(
+        Calibration.model_revision_id.in_(list(raw)), Calibration.state == "scoring"
+    )
+    for model, calibration in session.execute(scoring):
+        found[model][1].add(calibration)
+    return found
+
+
 def save_analyses(
     session: Session,
     analyses: Mapping[AnalysisKey, NewAnalysis],
@@ -137,8 +166,10 @@ def save_analyses(
     """Ids of the analyses, and the keys of the new ones.
 
     The scores, embeddings and alerts of these are saved with them, and the roll-ups count them. `clips`
-    are as they are stored, and held until the commit.
+    are as they are stored, and held until the commit. Raises `RecalibratedError` for a new one without the scores of a
+    calibration that is in use, or whose alerts are those of another.
     """
+    in_use = lock_calibrations(session, dict(models.values()))
     rows = {key: _analysis_row(key, analysis) for key, analysis in analyses.items()}
     found, created = bulk.ensure(session, Analysis, rows, ["clip_id", "model_revision_id", "granularity"])
     scores, embeddings, alerts, facts = [], [], [], []
@@ -149,9 +180,14 @@ def save_analyses(
         if not isinstance(outcome, Analysed):
             continue
         clip = clips[key[0]]
-        row = score_row(found[key], models[analysis.model][1], key[0], clip.happened_at, outcome.scores)
-        scores.append(row)
-        facts.append(_fact(row, clip, len(analysis.alerts)))
+        read, needed = in_use[key[1]]
+        if outcome.read_under != read or not needed <= outcome.calibrated.keys():
+            raise RecalibratedError("Another calibration is in use by now, so nothing was saved. Try again.")
+        under = {models[analysis.model][1]: outcome.scores, **{each: outcome.calibrated[each] for each in needed}}
+        for calibration, nine in sorted(under.items()):
+            row = score_row(found[key], calibration, key[0], clip.happened_at, nine)
+            scores.append(row)
+            facts.append(_fact(row, clip, len(analysis.alerts)))
         if outcome.embedding is not None:
             embeddings.append({"analysis_id": found[key], "vector": outcome.embedding})
         if analysis.alerts:
