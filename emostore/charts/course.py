@@ -19,6 +19,7 @@ from emostore.emotions import EMOTIONS
 HEIGHT_PX = 220
 STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 TICKS = 9  # most labels of the time; more would run into each other
+NEAR = 0.015  # of the whole time; the letters of two marks need as much
 LEGEND_COLUMNS = 9  # of emotion names: one row
 TOUCH_S = 1e-6  # stretches this near each other have no gap between them
 
@@ -137,14 +138,27 @@ def _areas(stretches: Sequence[Stretch], shown: Sequence[str], lang: str) -> Ite
 
 def _marked(marks: Sequence[Mark], end: float, mode: Theme) -> Iterator[alt.Chart]:
     ink = INK[mode]
-    rows = [{"at": mark.at_s, "label": mark.label} for mark in marks]
-    base = alt.Chart(alt.InlineData(values=rows)).encode(x=_seconds("at", end))
+    base = alt.Chart(alt.InlineData(values=[{"at": mark.at_s} for mark in marks])).encode(x=_seconds("at", end))
     # A halo in the colour of the page keeps the line readable on every emotion.
     yield base.mark_rule(aria=False, color=ink.background, strokeWidth=3)
     yield base.mark_rule(aria=False, color=ink.text, strokeWidth=1.2, strokeDash=[4, 3])
-    yield base.mark_text(aria=False, color=ink.text, fontSize=11, baseline="bottom", dy=-4).encode(
-        y=alt.value(0), text="label:N"
+    labels = [{"at": mark.at_s, "label": mark.label} for mark in _told_apart(marks, end)]
+    yield (
+        alt.Chart(alt.InlineData(values=labels))
+        .mark_text(aria=False, color=ink.text, fontSize=11, baseline="bottom", dy=-4)
+        .encode(x=_seconds("at", end), y=alt.value(0), text="label:N")
     )
+
+
+def _told_apart(marks: Sequence[Mark], end: float) -> list[Mark]:
+    """The marks, those too near each other for letters of their own made one."""
+    found: list[Mark] = []
+    for mark in sorted(marks, key=lambda each: each.at_s):
+        if found and mark.at_s - found[-1].at_s < NEAR * end:
+            found[-1] = Mark(found[-1].at_s, f"{found[-1].label}, {mark.label}")
+        else:
+            found.append(mark)
+    return found
 
 
 def _seconds(field: str, end: float) -> alt.X:

@@ -49,6 +49,14 @@ def test_marks_stand_at_their_second() -> None:
     assert [(row["at"], row["label"]) for row in rows(spec, text)] == [(2.5, "1"), (7, "2")]
 
 
+def test_marks_that_are_too_near_share_their_letters_but_not_their_line() -> None:
+    marks = [Mark(50, "1"), Mark(50.5, "2"), Mark(60, "3")]
+    spec = charts.course_chart(COURSE, length_s=100, marks=marks).to_dict()
+    (text,) = layers(spec, "text")
+    assert [row["label"] for row in rows(spec, text)] == ["1, 2", "3"]
+    assert [row["at"] for row in rows(spec, layers(spec, "rule")[0])] == [50, 50.5, 60]
+
+
 def test_those_who_hear_it_are_told_what_is_strongest_by_its_time() -> None:
     spec = charts.course_chart([Stretch(0, 3600, FIRST), Stretch(3600, 3601, LAST)], length_s=3601).to_dict()
     assert spec["description"] == (

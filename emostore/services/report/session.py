@@ -207,7 +207,11 @@ def _talk(talk: Talk, call: Call, words: Wording) -> list[Part]:
         overlap=words.duration(talk.overlap_s),
         silence=words.duration(talk.silence_s),
     )
-    return [Heading(_("Who talks when")), Text(said), Table(_("Who talks when"), heads, rows, numbers=len(heads) - 1)]
+    return [
+        Heading(_("Who talks when")),
+        Text(said),
+        Table(_("How much each side talks"), heads, rows, numbers=len(heads) - 1),
+    ]
 
 
 def _notes(each: ClipFacts) -> tuple[Explained, ...]:
