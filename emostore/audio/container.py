@@ -16,6 +16,7 @@ import av
 from av.container import InputContainer
 
 from emostore.audio.recording import Limits
+from emostore.audio.wav import read_header
 from emostore.errors import AudioError
 from emostore.i18n import N_
 
@@ -139,6 +140,8 @@ def open_container(path: Path, name: str, limits: Limits) -> Iterator[InputConta
     """
     with _open_regular(path, name, limits) as file:
         _refuse_known_kinds(file, name)
+        header = read_header(file)
+        file.seek(0)
         reader = BoundedReader(file, name, limits.max_bytes)
         try:
             container = av.open(
@@ -149,6 +152,7 @@ def open_container(path: Path, name: str, limits: Limits) -> Iterator[InputConta
                     "protocol_whitelist": "none",  # no such protocol: nothing else can be opened
                     "probesize": str(PROBE_BYTES),
                     "analyzeduration": str(PROBE_US),
+                    **({"ignore_length": "1"} if header and header.rest_s else {}),
                 },
                 metadata_errors="ignore",
                 buffer_size=BUFFER_SIZE,

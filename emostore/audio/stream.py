@@ -19,6 +19,7 @@ from emostore.audio.description import declared_s, recorded_at
 from emostore.audio.losses import Losses
 from emostore.audio.recording import SAMPLE_RATE, AudioInfo, FloatArray, Limits, Note
 from emostore.audio.samples import Resampler, sanitise, to_float
+from emostore.audio.wav import WavHeader, header_of
 from emostore.errors import AudioError
 
 BLOCK_S = 2.0  # seconds of sound that are resampled and handed on at a time
@@ -32,8 +33,8 @@ class AudioStream:
     `info.duration_s` and `notes` grow while the blocks come, and are complete after the last one.
     """
 
-    def __init__(self, container: InputContainer, name: str, limits: Limits) -> None:
-        self._container, self._name, self._limits = container, name, limits
+    def __init__(self, container: InputContainer, name: str, limits: Limits, header: WavHeader | None = None) -> None:
+        self._container, self._name, self._limits, self._header = container, name, limits, header
         self._losses = Losses(name)
         self._samples_out = 0
         self._stream = self._choose_stream()
@@ -41,6 +42,8 @@ class AudioStream:
         first = self._first_frame()
         self._info = self._describe(first)
         self._frames = chain([first] if first else [], self._frames)
+        for kind, note in header.notes if header else ():
+            self._losses.note(kind, note)
 
     @property
     def info(self) -> AudioInfo:
@@ -100,7 +103,7 @@ class AudioStream:
 
     def _first_frame(self) -> av.AudioFrame | None:
         first = next(self._frames, None)
-        declared = declared_s(self._container, self._stream)
+        declared = self._declared_s()
         if first is None and (self._losses.bad_packets or not declared or not self._stream.codec_context.channels):
             self._losses.check()
             raise AudioError(
@@ -123,9 +126,14 @@ class AudioStream:
             sample_rate=rate,
             channels=channels,
             duration_s=0.0,
-            declared_s=declared_s(self._container, self._stream),
+            declared_s=self._declared_s(),
             recorded_at=recorded_at({**self._stream.metadata, **self._container.metadata}),
         )
+
+    def _declared_s(self) -> float | None:
+        if self._header:  # FFmpeg tells what is there instead
+            return self._header.declared_s
+        return declared_s(self._container, self._stream)
 
     def _check_shape(self, rate: int, channels: int) -> None:
         if not 1 <= channels <= self._limits.max_channels:
@@ -234,7 +242,7 @@ def open_stream(path: Path | str, limits: Limits | None = None, *, name: str | N
     name, limits = name or path.name, limits or Limits()
     with open_container(path, name, limits) as container:
         with _named_errors(name):
-            stream = AudioStream(container, name, limits)
+            stream = AudioStream(container, name, limits, header_of(path))
         yield stream
 
 
