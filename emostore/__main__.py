@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from emostore.commands import report
+from emostore.commands import data, report
 from emostore.commands.shared import fail, opened
 from emostore.config import Settings, settings
 from emostore.engine import registry
@@ -32,6 +32,7 @@ models = typer.Typer(no_args_is_help=True, help="Which models there are.")
 database = typer.Typer(no_args_is_help=True, help="The database and its tables.")
 app.add_typer(models, name="models")
 app.add_typer(database, name="db")
+data.register(app)
 app.add_typer(report.app, name="report")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]

@@ -28,7 +28,6 @@ from emostore import access
 from emostore.config import settings
 from emostore.errors import AccessError, EmostoreError, StoreError
 from emostore.services import exporting, history_address, playback, preferences
-from emostore.store import history
 from emostore.store.session import Store, create_store
 
 log = logging.getLogger(__name__)
@@ -62,11 +61,14 @@ def audio(request: Request) -> Response:
     return FileResponse(found.path, media_type=found.mime_type, headers=_HEADERS)
 
 
-def clips_file(request: Request) -> Response:
-    """The clips that fit the filters of the address, as a file that is made while it is sent."""
-    kind = next((each for each in exporting.FORMATS if each == request.path_params["kind"]), None)
+def export_file(request: Request) -> Response:
+    """What fits the filters of the address, as a file that is made while it is sent."""
+    what = next((each for each in exporting.WHATS if each == request.path_params["what"]), None)
+    if what is None:
+        return PlainTextResponse(f"There are exports of {', '.join(exporting.WHATS)}.", 404)
+    kind = next((each for each in exporting.OFFERED[what] if each == request.path_params["kind"]), None)
     if kind is None:
-        return PlainTextResponse(f"Clips are exported as {', '.join(exporting.FORMATS)}.", 404)
+        return PlainTextResponse(f"The {what} are exported as {', '.join(exporting.OFFERED[what])}.", 404)
     store = _store()
     try:
         access.require("read")
@@ -80,10 +82,15 @@ def clips_file(request: Request) -> Response:
     if asked.left_out or asked.inverted:  # a page says what it left out; a file could not
         parts = ", ".join(f"{name}={value}" for name, value in asked.left_out) or "days"
         return PlainTextResponse(f"This part of the address stands for nothing: {parts}", 422)
+    try:
+        pieces = exporting.export(store, asked.wanted, what, kind)
+    except EmostoreError as error:
+        return PlainTextResponse(str(error), 422)
+    name = exporting.file_name(what, kind, today)
     return StreamingResponse(
-        exporting.stream(history.stream(store, asked.wanted), kind, time_zone=zone),
+        pieces,
         media_type=exporting.MIME_TYPES[kind],
-        headers=_HEADERS | {"Content-Disposition": f'attachment; filename="{exporting.file_name(kind, today)}"'},
+        headers=_HEADERS | {"Content-Disposition": f'attachment; filename="{name}"'},
     )
 
 
@@ -111,7 +118,7 @@ async def _lifespan(_: st.App) -> AsyncIterator[None]:
             event.clear()
 
 
-ROUTES = [Route(playback.ROUTE, audio), Route(exporting.ROUTE, clips_file)]
+ROUTES = [Route(playback.ROUTE, audio), Route(exporting.ROUTE, export_file)]
 app = st.App(HOME, routes=ROUTES, lifespan=_lifespan)
 
 

@@ -31,7 +31,7 @@ def results(found: Asked) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.caption(_counted(page), width="content")
-        exports.buttons(wanted, page)
+        exports.popover(wanted, page.more)
     if wanted.session_id is not None:
         links.session(wanted.session_id, label=links.named(page.rows[0].session_name))
     demo = any(row.demo for row in page.rows)

@@ -121,6 +121,12 @@ def _navigation() -> Page:
                 help=_("Calls that need a person: what was found, by which rule, and what became of it."),
             ),
             st.Page(
+                links.DATA_PAGE,
+                title=_("Data"),
+                icon=":material/database:",
+                help=_("Results of other tools in, charts of them without storing anything, and everything out."),
+            ),
+            st.Page(
                 links.SETTINGS_PAGE,
                 title=_("Settings"),
                 icon=":material/settings:",

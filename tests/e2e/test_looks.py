@@ -30,6 +30,9 @@ PAGES = (
     "compare",
     "leaderboard",
     "alerts",
+    "data",
+    "data?section=draw&examples=all",
+    "data?section=export",
     "settings",
 )
 SERIOUS = ("serious", "critical")

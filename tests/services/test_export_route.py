@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from emostore import access, api
 from emostore.config import Settings
 from emostore.services import exporting
+from emostore.store import history
 from emostore.store.session import Store
 from tests.app.stored import saved
 
@@ -46,11 +47,15 @@ def test_exactly_what_the_address_filters_is_sent(client: TestClient) -> None:
     assert names(client, lang="zh", days="7") == ["new.wav"]
 
 
-@pytest.mark.parametrize("kind", exporting.FORMATS)
-def test_a_file_is_saved_and_not_shown(client: TestClient, kind: exporting.Format) -> None:
-    answer = client.get(f"/export/clips.{kind}")
+OFFERED = [(what, kind) for what in exporting.WHATS for kind in exporting.OFFERED[what]]
+
+
+@pytest.mark.parametrize(("what", "kind"), OFFERED)
+def test_a_file_is_saved_and_not_shown(client: TestClient, what: exporting.What, kind: exporting.Format) -> None:
+    answer = client.get(f"/export/{what}.{kind}")
+    assert answer.status_code == 200
     assert answer.headers["content-type"] == exporting.MIME_TYPES[kind]
-    assert answer.headers["content-disposition"].startswith('attachment; filename="clips-20')
+    assert answer.headers["content-disposition"].startswith(f'attachment; filename="{what}-20')
     assert answer.headers["cache-control"] == "private, no-cache"
     assert answer.headers["x-content-type-options"] == "nosniff"
 
@@ -64,10 +69,23 @@ def test_what_cannot_be_meant_is_refused_rather_than_left_out(client: TestClient
     inverted = client.get("/export/clips.csv", params={"first": "2026-02-02", "last": "2026-01-01"})
     assert inverted.status_code == 422
     assert client.get("/export/clips.exe").status_code == 404
+    assert client.get("/export/users.csv").status_code == 404
+    assert client.get("/export/embeddings.xlsx").text == "The embeddings are exported as csv, parquet, jsonl."
+
+
+def test_more_folders_than_a_zip_may_hold_are_refused_before_it_begins(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "COUNTED", 2)
+    answer = client.get("/export/results.zip", params={"days": "all"})
+    assert answer.status_code == 422
+    assert "Narrow the filters, or take JSON lines" in answer.text
+    assert client.get("/export/results.zip", params={"agent": "Ana & Co"}).status_code == 200
 
 
 def test_only_those_who_may_read_are_sent_anything(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access, "can", lambda action, subject=None: False)
-    answer = client.get("/export/clips.csv")
-    assert answer.status_code == 403
-    assert "wav" not in answer.text
+    for what, kind in OFFERED:
+        answer = client.get(f"/export/{what}.{kind}")
+        assert answer.status_code == 403
+        assert "wav" not in answer.text

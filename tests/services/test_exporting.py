@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ from pyarrow import parquet
 
 from emostore.analytics.quality import PUBLISHED
 from emostore.emotions import EMOTIONS, EmotionScores
-from emostore.services import exporting, xlsx
+from emostore.services import export_raw, export_tables, exporting, xlsx
 from emostore.store.views import HistoryRow
 
 NOW = datetime(2026, 3, 31, 6, 5, tzinfo=UTC)
@@ -163,6 +164,16 @@ def test_a_name_is_text_in_every_format_and_never_a_formula(name: str) -> None:
 def test_whatever_a_name_is_a_spreadsheet_reads_text(name: str) -> None:
     assert not exporting.defused(name).lstrip().startswith(tuple("=+-@＝＋－＠"))
     assert exporting.defused(name).removeprefix("'") == name.removeprefix("'")
+    if not name.startswith("'"):
+        assert export_tables.undefused(exporting.defused(name)) == name
+
+
+def test_every_number_of_sixteen_bits_comes_back_from_its_shortest_form() -> None:
+    every = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    every = every[np.isfinite(every)]
+    back = np.array(export_raw.shortest(every)).astype(np.float16)
+    assert (back == every).all()
+    assert len(str(export_raw.shortest(np.float16(0.1).reshape(1))[0])) == 3
 
 
 def test_a_full_sheet_is_continued_on_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
