@@ -51,7 +51,7 @@ def _sentence(talk: Talk, names: Sequence[str]) -> str:
         return _("Nobody speaks in this recording.")
     if len(talk.sides) == 1:
         share = 100 * talk.speech_s / talk.length_s
-        return _("Speech fills {share:.0f} % of the recording.", share=share)
+        return _("Of the recording, {share:.0f} % are speech.", share=share)
     shares = listed(
         _("{name} {share:.0f} %", name=_isolated(name), share=100 * side.share)
         for name, side in zip(names, talk.sides, strict=True)

@@ -20,7 +20,7 @@ from emostore.errors import AudioError
 
 ROOT = Path(__file__).resolve().parents[2]
 CATALOGUE = i18n.LOCALE_DIR / "zh" / "LC_MESSAGES" / "emostore.po"
-SAME_IN_BOTH = {"PNG", "SVG", "{name}"}  # what needs no translation
+SAME_IN_BOTH = {"PNG", "SVG", "{name}", "{sounds}.", "{text}", "{value} ({source})"}  # what needs no translation
 
 
 def keywords() -> dict[str, None]:

@@ -60,7 +60,7 @@ def sentences(path: Trajectory) -> tuple[Sentence, ...]:
         said.append(Sentence(N_("All of the time, {first} is in the lead."), {"first": BY_NAME[leading[0]]}))
     elif leading:
         first, second = leading
-        message = N_("Longest in the lead: {first} with {high:.0f} % of the time; then {second} with {low:.0f} %.")
+        message = N_("Longest in the lead: {first} ({high:.0f} %), then {second} ({low:.0f} %) of the time.")
         params = {
             "first": BY_NAME[first],
             "high": 100 * shares[first],
