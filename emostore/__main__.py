@@ -21,7 +21,14 @@ from emostore.i18n import explain
 from emostore.services import backup, demo, downloads, output, sidecar, verify
 from emostore.services.analysis import Analyser, Source, Status
 from emostore.services.describing import describe
-from emostore.services.descriptions import Description, parse_domain, parse_roles, parse_scenario, parse_time
+from emostore.services.descriptions import (
+    Description,
+    parse_domain,
+    parse_roles,
+    parse_scenario,
+    parse_sides,
+    parse_time,
+)
 from emostore.services.downloads import text
 from emostore.services.filenames import NoMatch, parse_pattern
 from emostore.store import migrate, reports, rollup_build
@@ -55,6 +62,10 @@ def analyze(
     role: Annotated[
         str, typer.Option(help="Whose voice: agent, customer, mixed or unknown; for several channels a,b.")
     ] = "unknown",
+    roles: Annotated[
+        str | None,
+        typer.Option(help="Of two channels, whose voice is left and whose right: agent,customer unless said."),
+    ] = None,
     scenario: Annotated[str | None, typer.Option(help="customer_service, teaching, business or general.")] = None,
     domain: Annotated[str | None, typer.Option(help="What it was recorded with: phone, headset or room.")] = None,
     language: Annotated[str | None, typer.Option(help="The language spoken, as zh or en-GB.")] = None,
@@ -72,6 +83,7 @@ def analyze(
             session=session,
             happened_at=parse_time(happened_at, config.time_zone) if happened_at else None,
             roles=parse_roles(role),
+            sides=parse_sides(roles) if roles else None,
             scenario=parse_scenario(scenario) if scenario else None,
             domain=parse_domain(domain) if domain else None,
             language=language,

@@ -39,9 +39,8 @@ def sides(view: ClipView) -> None:
     """Swapping the two sides of a call, and pairing a file with that of the other side."""
     store = open_store()
     if len(view.siblings) == 2 or view.partner_id is not None:
-        # What is said of a side goes with it: whose voice it is, and with that reports and alerts.
-        told = _("The two sides exchange whose voice they are; reports and alerts follow.")
-        if st.button(_("Swap the two sides"), icon=":material/swap_horiz:", key="swap_sides", help=told):
+        told = _("Exchange the roles of the two voices, here and in every report.")
+        if st.button(_("Swap sides"), icon=":material/swap_horiz:", key="swap_sides", help=told):
             _do(lambda: editing.swap_roles(store, view.recording_id))
     if view.partner_id is not None:
         if st.button(_("Undo the pairing"), icon=":material/link_off:", key="unpair"):

@@ -89,6 +89,7 @@ def fill(store: Store, config: Settings) -> None:
             name,
             media_path=kept.path,
             media_kind=kept.kind,
+            channel_count=1,
             scenario="teaching",
             language="zh-CN",
             notes=(clips.Note("{count} samples were clipped.", {"count": 3}),),
@@ -103,6 +104,7 @@ def fill(store: Store, config: Settings) -> None:
     (config.data_dir / media.path_of(sha("lost"))).unlink()
     clips.save(store, analysis("a", model=OTHER_MODEL))
     gone = clips.save(store, analysis("quiet", outcome=clips.NoSpeech("silence")))
+    editing.pair(store, 1, 2, 1.5)
     editing.rename_agent(store, "王芳", "Fang")
     deleting.delete_clips(store, config, [gone.clip_id])
     preferences.save(store, config, uncertain_below=0.25)

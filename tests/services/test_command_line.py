@@ -47,6 +47,22 @@ def test_json_gives_one_object_a_clip_with_the_nine_scores_in_order(run: Callabl
     assert len(str(right["sha256"])) == 64
 
 
+def test_two_channels_are_agent_and_customer_unless_something_else_is_said(
+    run: Callable[..., Result], tone: Tone
+) -> None:
+    for name, said, roles in (
+        ("a.wav", (), ["agent", "customer"]),
+        ("b.wav", ("--roles", "customer,agent"), ["customer", "agent"]),
+        ("c.wav", ("--roles", "unknown,unknown"), ["unknown", "unknown"]),
+    ):
+        assert run("analyze", tone(name, 0.1, 0.2 + 0.1 * len(said) + 0.01 * ord(name[0])), *said).exit_code == 0
+        listed = objects(run("list", "--json", "--limit", "2"))
+        assert [row["role"] for row in sorted(listed, key=lambda row: str(row["channel"]))] == roles
+    wrong = run("analyze", tone("d.wav", 0.3, 0.4), "--roles", "agent")
+    assert wrong.exit_code == 2
+    assert "name those of the left and the right channel" in wrong.output
+
+
 def test_folders_are_walked_and_one_failure_sets_the_exit_code(
     run: Callable[..., Result], tone: Tone, tmp_path: Path
 ) -> None:
