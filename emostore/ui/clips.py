@@ -9,14 +9,13 @@ import streamlit as st
 from emostore.analytics.insights import headline
 from emostore.analytics.trajectory import Trajectory
 from emostore.engine.figures import caution
-from emostore.services import session_view
 from emostore.services.analysis import no_speech_sentence
 from emostore.store import reports
 from emostore.store.report_views import AlertView
 from emostore.ui import links
 from emostore.ui.bootstrap import open_store, uncertain_below
 from emostore.ui.scores import distribution
-from emostore.ui.text import _, domain, duration, emotion, explain, listed, plain, role, scenario, when
+from emostore.ui.text import _, domain, duration, emotion, explain, language, listed, plain, role, scenario, when
 
 CHOICES = 20  # newest clips offered where no clip was asked for
 _FACT_PX = 160  # of what is known; two stand side by side on a phone
@@ -46,9 +45,9 @@ def choose() -> None:
 def sentence(view: reports.ClipView, path: Trajectory | None) -> None:
     """What the voice sounds like, where its mood goes, and who says so."""
     finding(view, heading="##### ")
-    moved = session_view.course(path)
-    if moved is not None:
-        st.markdown(plain(explain(moved)), help=mood_help())
+    moved = _course(path) if path is not None and len(path) > 1 else ""
+    if moved:
+        st.markdown(moved, help=mood_help())
     analysis = view.newest
     with st.container(horizontal=True):
         st.badge(role(view.role), icon=":material/person:", color="gray")
@@ -145,6 +144,13 @@ def ways(view: reports.ClipView) -> None:
 def moment(alert: AlertView, label: str) -> None:
     """A link to where an alert was raised."""
     links.clip(alert.clip_id, label=label, at_s=alert.start_s)
+
+
+def _course(path: Trajectory) -> str:
+    """Which emotions lead for how long, and where the mood goes."""
+    from emostore.services.report import course  # late, as in `ui.report_buttons`
+
+    return {"en": " ", "zh": ""}[language()].join(plain(explain(each)) for each in course.sentences(path))
 
 
 def _source(name: str) -> str:

@@ -192,11 +192,12 @@ def _facts(found: Comparison, samples: Named) -> None:
 
 def _ways(samples: Named) -> None:
     """Links to the sessions and clips that are compared."""
-    to = {"session": links.session, "clip": links.clip}
     with st.container(horizontal=True, key="ways"):
         for label, sample in samples.items():
-            if sample.thing.kind in to:
-                to[sample.thing.kind](int(sample.thing.key), label=links.named(label))
+            if sample.thing.kind == "session":
+                links.session(int(sample.thing.key), label=links.named(label))
+            elif sample.thing.kind == "clip":
+                links.clip(int(sample.thing.key), label=links.named(label))
 
 
 def _isolated(name: str) -> str:

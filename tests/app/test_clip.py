@@ -165,6 +165,7 @@ def test_an_alert_leads_to_its_moment_and_says_what_became_of_it(app: AppTest, s
     shown = text(at).replace("\\", "")
     assert "**High** · Outburst" in shown
     assert "Open" in shown
+    assert "Longest in the lead: angry (" in shown
     assert "alert is raised" not in shown  # the alert itself stands there instead
     (data,) = (json.loads(each.proto.json) for each in at.get("bidi_component"))
     (alert,) = (marker for marker in data["markers"] if marker["kind"] == "alert")
