@@ -37,12 +37,15 @@ LATER_TABLES = (
     "target_profiles",
     "clip_speech",
     "clip_pairs",
+    "labels",
+    "model_heads",
 )
 LATER_COLUMNS = {
     "recordings": ("media_kind", "scenario", "domain", "language", "demo"),
     "agents": ("demo",),
     "clips": ("starts_s",),
     "scores": ("clip_id", "happened_at"),
+    "calibrations": ("created_by", "fitted_on", "metrics", "state", "scored_to"),
 }
 
 
