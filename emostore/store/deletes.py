@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, delete, exists, select, text
 from sqlalchemy.orm import Session
 
 from emostore.errors import MetadataError
-from emostore.store import bulk, rollups
+from emostore.store import bulk, rollups, sides
 from emostore.store.edits import forget_empty_sessions, forget_empty_teams
 from emostore.store.models import Agent, Clip, Recording, RecordingSession
 from emostore.store.session import Store
@@ -96,7 +96,8 @@ def _delete(session: Session, condition: ColumnElement[bool], parameters: Mappin
     held = select(Recording.id).where(Recording.id.in_(affected)).order_by(Recording.sha256).with_for_update()
     recordings = [(key,) for key in session.scalars(held, parameters or {})]
     sessions = set(session.scalars(select(Clip.session_id).where(condition).distinct(), parameters or {}))
-    with rollups.changing(session, condition, parameters):
+    with rollups.changing(session, condition, parameters) as going:
+        sides.forget(session, going)
         clips = session.connection().execute(delete(Clip).where(condition), parameters or {}).rowcount
     gone: list[tuple[str, str | None]] = []
     is_empty = ~exists().where(Clip.recording_id == Recording.id)

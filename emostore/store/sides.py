@@ -6,6 +6,7 @@ saving does: sessions, then clips.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -117,6 +118,21 @@ def unpair(session: Session, clip_id: int) -> tuple[int, int]:
     session.execute(delete(ClipPair).where(ClipPair.first_clip_id == found.first_clip_id))
     edits.forget_empty_sessions(session, {joined, *sessions.values()})
     return ids[0], ids[1]
+
+
+def forget(session: Session, clip_ids: Collection[int]) -> None:
+    """Let the partners of clips that are about to go begin at 0 again: there is no call any more to begin later in."""
+    columns = bulk.table(ClipPair).c
+    keys = [(clip_id,) for clip_id in sorted(clip_ids)]
+    partners: set[int] = set()
+    for own, other in (
+        (table.c.first_clip_id, table.c.second_clip_id),
+        (table.c.second_clip_id, table.c.first_clip_id),
+    ):
+        for condition, parameters in bulk.matching(session, [own], keys):
+            partners |= set(session.scalars(select(other).where(condition), parameters))
+    for condition, parameters in bulk.matching(session, [bulk.table(Clip).c.id], [(key,) for key in sorted(partners)]):
+        session.execute(bulk.table(Clip).update().where(condition).values(starts_s=0.0), parameters)
 
 
 def _check(session: Session, first: _Side, second: _Side) -> None:

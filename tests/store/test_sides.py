@@ -213,6 +213,12 @@ def test_what_is_no_pair_is_refused_with_a_sentence_and_nothing_changes(store: S
     with edits.changing(store) as session:
         deletes.delete_clips(session, [second])
     assert view(store, first).partner_id is None
+    fourth = mono(store, "d")
+    editing.pair(store, first, fourth, -2.0)
+    assert view(store, first).starts_s == 2.0
+    with edits.changing(store) as session:
+        deletes.delete_clips(session, [fourth])
+    assert (view(store, first).starts_s, view(store, first).role) == (0.0, "agent")
 
 
 def test_windows_without_speech_raise_no_sustained_alert_where_it_is_known_where_speech_is(store: Store) -> None:
