@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ from emostore.config import Settings, settings
 from emostore.engine import registry
 from emostore.errors import EmostoreError, MetadataError
 from emostore.i18n import explain
-from emostore.services import backup, demo, downloads, output, sidecar, verify
+from emostore.services import backup, demo, downloads, output, pairing, sidecar, verify
 from emostore.services.analysis import Analyser, Source, Status
 from emostore.services.describing import describe
 from emostore.services.descriptions import (
@@ -66,6 +67,9 @@ def analyze(
         str | None,
         typer.Option(help="Of two channels, whose voice is left and whose right: agent,customer unless said."),
     ] = None,
+    pair: Annotated[
+        bool, typer.Option("--pair", help="Files such as x_agent.wav and x_caller.wav are two sides of one call.")
+    ] = False,
     scenario: Annotated[str | None, typer.Option(help="customer_service, teaching, business or general.")] = None,
     domain: Annotated[str | None, typer.Option(help="What it was recorded with: phone, headset or room.")] = None,
     language: Annotated[str | None, typer.Option(help="The language spoken, as zh or en-GB.")] = None,
@@ -88,7 +92,7 @@ def analyze(
             domain=parse_domain(domain) if domain else None,
             language=language,
         )
-        sources = _described(_sources(paths), said, pattern, csv, config)
+        sources = _described(_sources(paths), said, pattern, csv, config, pair=pair)
         analyser = Analyser(store, config, registry.load_recognizer(config))
         failed = False
         for result in analyser.analyse(sources, said):
@@ -229,10 +233,16 @@ def check() -> None:
 
 
 def _described(
-    sources: list[Source], said: Description, pattern: str | None, csv: Path | None, config: Settings
+    sources: list[Source],
+    said: Description,
+    pattern: str | None,
+    csv: Path | None,
+    config: Settings,
+    *,
+    pair: bool = False,
 ) -> list[Source]:
     """The files, each with what the list, the options and its name tell of it; what is odd goes to stderr."""
-    if pattern is None and csv is None:
+    if pattern is None and csv is None and not pair:
         said.check()
         return sources
     names = [source.name for source in sources]
@@ -245,7 +255,10 @@ def _described(
     for name in names if known else ():
         if known and isinstance(found := known.match(name), NoMatch):
             typer.echo(explain(found.reason, "en"), err=True)
-    descriptions = describe(names, said, pattern=known, sidecar=listed)
+    descriptions: Sequence[Description] = describe(names, said, pattern=known, sidecar=listed)
+    if pair:
+        pairs = pairing.pairs(names, descriptions)
+        descriptions = pairing.linked([source.path for source in sources], descriptions, pairs)
     return [replace(source, description=each) for source, each in zip(sources, descriptions, strict=True)]
 
 

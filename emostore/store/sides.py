@@ -125,10 +125,8 @@ def forget(session: Session, clip_ids: Collection[int]) -> None:
     columns = bulk.table(ClipPair).c
     keys = [(clip_id,) for clip_id in sorted(clip_ids)]
     partners: set[int] = set()
-    for own, other in (
-        (table.c.first_clip_id, table.c.second_clip_id),
-        (table.c.second_clip_id, table.c.first_clip_id),
-    ):
+    both = (columns.first_clip_id, columns.second_clip_id)
+    for own, other in (both, both[::-1]):
         for condition, parameters in bulk.matching(session, [own], keys):
             partners |= set(session.scalars(select(other).where(condition), parameters))
     for condition, parameters in bulk.matching(session, [bulk.table(Clip).c.id], [(key,) for key in sorted(partners)]):

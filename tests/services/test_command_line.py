@@ -63,6 +63,18 @@ def test_two_channels_are_agent_and_customer_unless_something_else_is_said(
     assert "name those of the left and the right channel" in wrong.output
 
 
+def test_files_of_two_sides_become_one_call_if_that_is_asked_for(run: Callable[..., Result], tone: Tone) -> None:
+    files = [tone("x_caller.wav", 0.3), tone("x_agent.wav", 0.6), tone("alone.wav", 0.2)]
+    assert run("analyze", *files, "--pair").exit_code == 0
+    listed = {str(row["file"]): row for row in objects(run("list", "--json"))}
+    assert {name: row["role"] for name, row in listed.items()} == {
+        "x_caller.wav": "customer",
+        "x_agent.wav": "agent",
+        "alone.wav": "unknown",
+    }
+    assert listed["x_caller.wav"]["session"] == listed["x_agent.wav"]["session"] != listed["alone.wav"]["session"]
+
+
 def test_folders_are_walked_and_one_failure_sets_the_exit_code(
     run: Callable[..., Result], tone: Tone, tmp_path: Path
 ) -> None:
