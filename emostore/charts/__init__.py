@@ -10,23 +10,27 @@ from emostore.charts.export import Format, inline_svg, save
 from emostore.charts.interval import Interval, axis_around, interval_chart
 from emostore.charts.matrix import matrix_chart
 from emostore.charts.radar import MAX_SAMPLES, radar_chart
+from emostore.charts.reliability import CoveragePoint, ReliabilityPoint, coverage_chart, reliability_chart
 from emostore.charts.series import LinePoint, MixPoint, day_label, line_chart, mix_chart, say_value
 from emostore.charts.style import Theme, theme
 from emostore.charts.words import alt_text, samples_alt_text
 
 __all__ = [
     "MAX_SAMPLES",
+    "CoveragePoint",
     "Format",
     "Interval",
     "LinePoint",
     "Mark",
     "MixPoint",
+    "ReliabilityPoint",
     "Stretch",
     "Theme",
     "alt_text",
     "axis_around",
     "bar_chart",
     "clock",
+    "coverage_chart",
     "course_chart",
     "day_label",
     "inline_svg",
@@ -35,6 +39,7 @@ __all__ = [
     "matrix_chart",
     "mix_chart",
     "radar_chart",
+    "reliability_chart",
     "samples_alt_text",
     "save",
     "say_value",
