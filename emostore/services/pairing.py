@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emostore import audio
+from emostore.errors import AudioError
 from emostore.services.descriptions import DEFAULT_SIDES, Description, Sides
 from emostore.store.names import clean
 
@@ -63,14 +64,18 @@ def linked(
 ) -> tuple[Description, ...]:
     """The descriptions, those of pairs with the role of their side and the hash of the other side's file.
 
-    Raises `AudioError` if a file cannot be read.
+    A pair with a file that cannot be read is left as it is: its analysis says what is wrong.
     """
     told = list(descriptions)
     for pair in found:
+        places = (pair.first, pair.second)
+        try:
+            hashes = [audio.content_hash(paths[place]) for place in places]
+        except AudioError:
+            continue
         roles = pair.roles(descriptions[pair.first].sides)
-        for own, other, role in ((pair.first, pair.second, roles[0]), (pair.second, pair.first, roles[1])):
-            sha256 = audio.content_hash(paths[other])
-            told[own] = replace(told[own], roles=(role,), other_side=sha256)
+        for place, role, other_side in zip(places, roles, reversed(hashes), strict=True):
+            told[place] = replace(told[place], roles=(role,), other_side=other_side)
     return tuple(told)
 
 

@@ -69,3 +69,5 @@ def test_each_file_of_a_pair_gets_its_role_and_knows_the_other(tmp_path: Path) -
     assert [each.roles for each in told] == [("agent",), ("mixed",), ("customer",)]
     assert [each.other_side for each in told] == [audio.content_hash(paths[2]), None, audio.content_hash(paths[0])]
     assert {each.agent for each in told} == {"Ana"}
+    paths[0].unlink()
+    assert linked(paths, about, pairs(names, about)) == tuple(about)
