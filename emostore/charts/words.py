@@ -36,7 +36,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "kept": "Share kept",
         "uncertain below": "Uncertain below",
         "reliability": "Confidence against the share that is right. {found}.",
-        "reliability of": "{name}: where it is {low} sure, {low_right} are right; where it is {high} sure, {high_right}",
+        "reliability of": "{name}: where it is {low} sure, {low_right} are right; where {high}, {high_right}",
         "coverage": "Share of clips that is kept against the share of these that is right. {found}.",
         "coverage of": "{name}: of all clips {right} are right",
         "coverage at": "uncertain below {threshold}: {kept} kept, {right} of these right",

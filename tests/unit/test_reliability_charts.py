@@ -21,7 +21,8 @@ LINE = [
 
 
 def rows(spec: dict[str, Any], layer: dict[str, Any]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = spec["datasets"][layer.get("data", spec.get("data"))["name"]]
+    data = layer.get("data") or spec["data"]
+    found: list[dict[str, Any]] = spec["datasets"][data["name"]]
     return found
 
 
@@ -54,7 +55,7 @@ class TestReliability:
 
     def test_the_description_says_what_is_right_where_the_model_is_least_and_most_sure(self) -> None:
         said = charts.reliability_chart({"before": BEFORE, "after": AFTER}).to_dict()["description"]
-        assert "before: where it is 55% sure, 50% are right; where it is 97% sure, 60%" in said
+        assert "before: where it is 55% sure, 50% are right; where 97%, 60%" in said
         assert "after" in said
         chinese = charts.reliability_chart({"校准前": BEFORE}, lang="zh").to_dict()["description"]
         assert "校准前：置信度约 55% 时正确 50%" in chinese
