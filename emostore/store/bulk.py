@@ -103,15 +103,26 @@ def ids(
 
 
 def ensure(
-    session: Session, model: Model, rows: Mapping[Key, Row], names: Sequence[str], *, lock: Lock | None = None
+    session: Session,
+    model: Model,
+    rows: Mapping[Key, Row],
+    names: Sequence[str],
+    *,
+    lock: Lock | None = None,
+    likely: bool = False,
 ) -> tuple[dict[Key, int], set[Key]]:
     """Ids of all the rows, inserted or found, by key, and the keys of those inserted here.
 
     Safe against another transaction that inserts the same: one of them waits and finds the row. Where
-    another one deletes it in between, it is inserted after all.
+    another one deletes it in between, it is inserted after all. Rows that are `likely` there are looked for
+    first, which saves a statement; but not several to be locked, since locks have an order.
     """
     found: dict[Key, int] = {}
     created: set[Key] = set()
+    if likely and (lock is None or len(rows) == 1):
+        found = ids(session, model, rows, names, lock=lock)
+        if len(found) == len(rows):
+            return found, created
     for _ in range(_TRIES):
         missing = [key for key in sorted(rows) if key not in found]
         made = insert_missing(session, model, [rows[key] for key in missing], names)

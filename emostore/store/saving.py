@@ -118,7 +118,7 @@ def save_models(session: Session, models: Collection[ModelRevisionKey]) -> dict[
         }
         for key, model in by_key.items()
     }
-    revisions, _ = bulk.ensure(session, ModelRevision, rows, ["name", "revision"])
+    revisions, _ = bulk.ensure(session, ModelRevision, rows, ["name", "revision"], likely=True)
     raw = {
         (revision, RAW_VERSION): {
             "model_revision_id": revision,
@@ -129,7 +129,7 @@ def save_models(session: Session, models: Collection[ModelRevisionKey]) -> dict[
         }
         for revision in revisions.values()
     }
-    calibrations, created = bulk.ensure(session, Calibration, raw, ["model_revision_id", "version"])
+    calibrations, created = bulk.ensure(session, Calibration, raw, ["model_revision_id", "version"], likely=True)
     pointers = [{"model_revision_id": key[0], "calibration_id": calibrations[key]} for key in sorted(created)]
     bulk.add(session, ActiveCalibration, pointers)
     found = {model: revisions[model.name, model.revision] for model in models}
@@ -288,12 +288,17 @@ def _save_agents(session: Session, clips: Iterable[NewClip]) -> dict[str | None,
             _check_team(clip.agent, given.get(clip.agent), clip.team)
             given[clip.agent] = given.get(clip.agent) or clip.team
     teams, _ = bulk.ensure(
-        session, Team, {(team,): {"name": team} for team in given.values() if team}, ["name"], lock="share"
+        session,
+        Team,
+        {(team,): {"name": team} for team in given.values() if team},
+        ["name"],
+        lock="share",
+        likely=True,
     )
     rows = {
         (name,): {"name": name, "team_id": teams.get((team,)), "demo": name in invented} for name, team in given.items()
     }
-    agents, created = bulk.ensure(session, Agent, rows, ["name"], lock="share")
+    agents, created = bulk.ensure(session, Agent, rows, ["name"], lock="share", likely=True)
     known = {agent: teams.get((given[key[0]],)) for key, agent in agents.items() if key not in created}
     _join_teams(session, known, given)
     return {name: agent for (name,), agent in agents.items()}
@@ -301,20 +306,25 @@ def _save_agents(session: Session, clips: Iterable[NewClip]) -> dict[str | None,
 
 def _join_teams(session: Session, teams: Mapping[int, int | None], given: Mapping[str, str | None]) -> None:
     """Put agents who were there without a team into the one that is given; refuse to move any."""
-    joining = [{"agent": agent, "team": team} for agent, team in sorted(teams.items()) if team is not None]
-    if not joining:
-        return
-    agents = bulk.table(Agent)
-    session.execute(
-        update(agents)
-        .where(agents.c.id == bindparam("agent"), agents.c.team_id.is_(None))
-        .values(team_id=bindparam("team")),
-        joining,
-    )
-    stored = select(Agent.name, Team.name).join(Team, Agent.team_id == Team.id).order_by(Agent.id)
-    for condition, parameters in bulk.matching(session, [agents.c.id], [(row["agent"],) for row in joining]):
-        for agent, team in session.execute(stored.where(condition), parameters):
+    joining = {agent: team for agent, team in sorted(teams.items()) if team is not None}
+    alone = _check_teams(session, joining, given)
+    if alone:
+        agents = bulk.table(Agent)
+        statement = update(agents).where(agents.c.id == bindparam("agent"), agents.c.team_id.is_(None))
+        rows = [{"agent": agent, "team": joining[agent]} for agent in alone]
+        session.execute(statement.values(team_id=bindparam("team")), rows)
+        _check_teams(session, alone, given)  # somebody else may have been quicker
+
+
+def _check_teams(session: Session, agents: Collection[int], given: Mapping[str, str | None]) -> list[int]:
+    """Those of the agents who are in no team; raise `MetadataError` for one in another team than is given."""
+    stored = select(Agent.id, Agent.name, Team.name).join(Team, Agent.team_id == Team.id).order_by(Agent.id)
+    alone = set(agents)
+    for condition, parameters in bulk.matching(session, [bulk.table(Agent).c.id], [(agent,) for agent in agents]):
+        for identifier, agent, team in session.execute(stored.where(condition), parameters):
             _check_team(agent, team, given[agent])
+            alone.discard(identifier)
+    return sorted(alone)
 
 
 def _check_team(agent: str, found: str | None, given: str | None) -> None:
