@@ -57,7 +57,7 @@ def section() -> None:
             _("JSON"), key=_TEXT, height=180, max_chars=_MOST_CHARACTERS, placeholder='{"scores": {"angry": 0.012, …}}'
         )
     with chosen:
-        files = data_files.given(data_files.choose("drawn_files"))
+        files = data_files.given(data_files.choose("drawn_files", labelled=True))
     if text.strip():
         name = _("pasted") + ".json"
         files.insert(0, Given(name, io.BytesIO(text.encode(errors="replace"))))
@@ -125,7 +125,7 @@ def _draw(given: Sequence[Given]) -> None:
                 _one(name, sample, place)
         return
     name, sample = next(iter(named.items()))
-    bars, over = st.columns([3, 2], gap="large")
+    bars, over = st.columns([6, 5], gap="large")
     with bars:
         _one(name, sample, 0)
     with over:

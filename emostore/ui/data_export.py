@@ -27,10 +27,10 @@ def section() -> None:
     if not found.count:
         st.info(_("No clip fits these filters. Take one away."), icon=":material/filter_alt_off:")
         return
+    count = f"{found.count:,}+" if found.more else f"{found.count:,}"
+    st.markdown(_("1 clip fits.") if count == "1" else _("{count} clips fit.", count=count))
     with st.container(horizontal=True, vertical_alignment="center", key="formats"):
         exports.buttons(asked.wanted, what, found.more)
-    count = f"{found.count:,}+" if found.more else f"{found.count:,}"
-    st.caption(_("1 clip fits.") if count == "1" else _("{count} clips fit.", count=count))
 
 
 def _named(what: What) -> str:

@@ -16,13 +16,19 @@ from emostore.ui.uploads import own_words
 _TOLD = 20  # refused files that are named; the rest is counted
 
 
-def choose(key: str, *, folder: bool = False) -> list[UploadedFile]:
-    """The files that the reader chose; `key` is unique on the page and new after every import."""
+def choose(key: str, *, folder: bool = False, labelled: bool = False) -> list[UploadedFile]:
+    """The files that the reader chose; `key` is unique on the page and new after every import.
+
+    Not `labelled`, it is what stands above that says what they are.
+    """
     several: Literal["directory", True] = "directory" if folder else True
     with st.container(key=f"zone_{key}"):
         own_words(f"zone_{key}", _("Choose files"), _("up to {size} each", size=size(in_force().max_file_bytes)))
         return st.file_uploader(
-            _("Files of results"), accept_multiple_files=several, key=key, label_visibility="collapsed"
+            _("Files of results"),
+            accept_multiple_files=several,
+            key=key,
+            label_visibility="visible" if labelled else "collapsed",
         )
 
 

@@ -147,7 +147,7 @@ def _show(plan: Plan) -> None:
     with st.container(horizontal=True, key="import_counts"):
         figures = {
             _("New clips"): plan.count("new"),
-            _("New scores of known clips"): plan.count("added"),
+            _("Further scores"): plan.count("added"),
             _("There already"): plan.count("stored", "twin"),
             _("Refused"): plan.refused_count,
         }
@@ -175,7 +175,7 @@ def _table(clips: Sequence[Planned]) -> None:
             _("Agent"): clip.agent or "",
             _("Emotion"): emotion(clip.scores.dominant) if clip.scores else _("no speech"),
             _("Confidence"): clip.scores.confidence if clip.scores else None,
-            _("Windows"): clip.windows or None,
+            _("Windows"): f"{clip.windows:,}" if clip.windows else "–",
             _("Embedding"): clip.has_embedding,
             _("Sound"): clip.has_sound,
         }
@@ -248,6 +248,6 @@ def _report(done: Imported) -> None:
         for clip_id in done.clip_ids[:_LINKED]:
             if row := rows.get(clip_id):
                 heard = emotion(row.scores.dominant) if row.scores else _("no speech")
-                links.clip(clip_id, label=f"{plain(row.file_name)} · {heard} · {when(row.happened_at)}")
+                links.clip(clip_id, label=f"{links.named(row.file_name)} · {heard}")
         label = _("All clips, the latest first")
         st.page_link(links.HISTORY_PAGE, label=label, icon=":material/history:", query_params={"days": "all"})

@@ -64,7 +64,7 @@ def test_the_page_begins_with_what_can_be_imported(app: AppTest, store: Store) -
 def test_nothing_is_stored_before_it_is_confirmed_and_then_it_is_linked_to(app: AppTest, store: Store) -> None:
     at = chosen(opened(app), "results.zip", zipped(outputs_20240104_223000=RESULT, other="{"))
     assert not at.exception
-    assert metrics(at) == {"New clips": "1", "New scores of known clips": "0", "There already": "0", "Refused": "1"}
+    assert metrics(at) == {"New clips": "1", "Further scores": "0", "There already": "0", "Refused": "1"}
     assert "cannot be read as JSON" in text(at)
     assert "it is read as a time in UTC" in text(at)
     assert "No agent is named" in text(at)
@@ -124,7 +124,7 @@ def test_what_is_pasted_is_drawn_and_what_is_wrong_with_it_is_said(app: AppTest,
     assert "The file says happy, but the highest of its scores is that of neutral" in plainly(at)
     at.button(key="example_complaint").click().run()
     assert "angry (42.1 %)" in plainly(at)
-    assert at.query_params["examples"] == ["complaint"]
+    assert at.query_params["examples"] == "complaint"
     assert reports.count_clips(store) == 0
 
 

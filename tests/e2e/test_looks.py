@@ -39,21 +39,22 @@ SERIOUS = ("serious", "critical")
 
 # What is said in Latin letters on Chinese pages, too: names of formats, models, products and of the test's own clip.
 LATIN = re.compile(
-    r"^(WAV|MP3|M4A|FLAC|OGG|Opus|WebM|WMA|AMR|CSV|PNG|SVG|Hz|ID|UTC|GB|MB|kB|B|s|six|nine|abcdef12|call|wav|Ana|pcm_mulaw|"
+    r"^(WAV|MP3|M4A|FLAC|OGG|Opus|WebM|WMA|AMR|CSV|XLSX|Parquet|ZIP|JSON|Lines|PNG|SVG|Hz|ID|UTC|GB|MB|kB|B|s|six|nine|abcdef12|call|wav|Ana|pcm_mulaw|"
     r"baseline|Emotion2Vec|emotion2vec_plus_large|Apache|ModelScope|Hugging|Face|FunASR|English|Emostore|EMOSTORE_\w+|"
     r"yyyy|mm|dd|en|zh|CN|de|python|emostore|backup|FILE|agent|team|session|date|time|role|\w*license|https?|com|github\w*|"
-    r"alibaba|damo|academy|[0-9a-f]{8,})$"
+    r"alibaba|damo|academy|result|json|[0-9a-f]{8,})$"
 )
 
 
-# Every text that is shown but icons, which are words of a font, and what charts draw.
+# Every text that is shown but icons, which are words of a font, what charts draw, and code.
 _WORDS = """() => {
     const words = [];
     for (const part of document.querySelectorAll('[data-testid="stMain"], [data-testid="stSidebarNav"]')) {
         const walker = document.createTreeWalker(part, NodeFilter.SHOW_TEXT);
         while (walker.nextNode()) {
             const parent = walker.currentNode.parentElement;
-            const icon = parent.closest('[data-testid="stIconMaterial"], [translate="no"], style, script');
+            const unread = '[data-testid="stIconMaterial"], [translate="no"], style, script, code, textarea';
+            const icon = parent.closest(unread);
             const seen = parent.checkVisibility() && getComputedStyle(parent).fontSize !== "0px";
             if (!icon && seen) words.push(walker.currentNode.data);
         }
