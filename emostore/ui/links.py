@@ -45,7 +45,8 @@ def named(name: str) -> str:
     """A name as the label of a link: short enough for a phone, and turning nothing around it if it is right to left."""
     line = " ".join(name.split())
     cut = line if len(line) <= _SHOWN_NAME else f"{line[: _SHOWN_NAME - 1]}…"
-    return f"\u2068{plain(cut)}\u2069"
+    shown = plain(cut).replace(":", ":\u2060")  # labels turn :smile: into a picture, escaped or not
+    return f"\u2068{shown}\u2069"
 
 
 def _moment(at_s: float | None) -> dict[str, str]:

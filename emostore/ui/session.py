@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from emostore import access
 from emostore.services import session_view
 from emostore.services.session_view import Conversation, Voice
 from emostore.store import reports, session_reports
@@ -36,11 +37,14 @@ def choose() -> None:
     st.subheader(_("The newest sessions"), anchor=False)
     newest = {row.session_id: row for row in reversed(rows)}
     for row in sorted(newest.values(), key=lambda row: row.happened_at, reverse=True):
-        links.session(row.session_id, label=f"{links.named(row.session_name)} · {when(row.happened_at)}")
+        links.session(row.session_id, label=f"{when(row.happened_at)} · {links.named(row.session_name)}")
 
 
 def shown(view: SessionView) -> Conversation | None:
-    """The call whose recording the URL asks for, else the session's first; None if the session holds no clip."""
+    """The call whose recording the URL asks for, else the session's first; None if the session holds no clip.
+
+    Raises `AccessError` unless the current user may read every clip of it.
+    """
     store, text = open_store(), st.query_params.get("recording", "")
     if text:
         st.query_params["recording"] = text
@@ -50,6 +54,8 @@ def shown(view: SessionView) -> Conversation | None:
         st.warning(_("This session has no such recording (any more), so its first one is shown."))
     if found is None and view.recordings:
         found = session_view.conversation(store, [row.clip_id for row in view.recordings[0].clips])
+    for voice in found.voices if found else ():
+        access.require("read", voice.view)
     return found
 
 
@@ -127,7 +133,7 @@ def recordings(view: SessionView, found: Conversation) -> None:
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
-        key="recordings",
+        key=f"recordings_{found.recording_id}",  # a choice counts once: links lead on to other recordings
         height=(min(len(view.recordings), _LIST_ROWS) + 1) * _ROW_PX + 3,
         column_config={"": st.column_config.TextColumn(width=30)},
         alt=_("The recordings of this session, the earliest first. Select a row to show it."),

@@ -17,6 +17,7 @@ from emostore.emotions import EMOTIONS
 from emostore.services import editing, playback
 from emostore.store import records, reports
 from emostore.store.session import Store
+from emostore.ui import links
 from tests.app.conftest import text
 from tests.app.sides import AGENT, CUSTOMER, SILENT, Voice, call, session_of
 from tests.app.stored import NOW, saved
@@ -194,12 +195,17 @@ def test_an_id_that_is_no_session_is_explained(app: AppTest, store: Store, ident
     assert "There is no such session" in said(at)
 
 
+def test_names_in_links_are_short_and_stay_what_they_are() -> None:
+    assert links.named("a" * 50) == f"\u2068{'a' * 35}…\u2069"
+    assert links.named("*x* :smile:\n مريم") == "\u2068\\*x\\* \\:\u2060smile\\:\u2060 مريم\u2069"
+
+
 def test_without_an_id_the_newest_sessions_are_offered(app: AppTest, store: Store) -> None:
     call(store, AGENT, CUSTOMER, session="Case 7")
     saved(store, name="later.wav", happened_at=NOW + timedelta(days=1))
     at = app.run().switch_page("pages/session.py").run()
     assert not at.exception
-    assert [link.label.split("\u2069")[0] for link in at.get("page_link")] == ["\u2068later", "\u2068Case 7"]
+    assert [link.label.split("\u2068")[1] for link in at.get("page_link")] == ["later\u2069", "Case 7\u2069"]
 
 
 def test_an_empty_store_says_where_to_begin(app: AppTest, data_dir: Path) -> None:

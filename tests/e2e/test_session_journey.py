@@ -13,7 +13,7 @@ from emostore.config import settings
 from emostore.emotions import EMOTIONS, EmotionScores
 from emostore.store import migrate
 from emostore.store.session import create_store
-from tests.app.sides import AGENT, CUSTOMER, call, session_of, window_logits
+from tests.app.sides import AGENT, CUSTOMER, SILENT, call, session_of, window_logits
 from tests.e2e.conftest import App, new_app, settled
 from tests.e2e.test_player import Served
 
@@ -31,6 +31,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[App, int
         store = create_store(settings().resolved_database_url)
         migrate.upgrade(store)
         clip_ids = call(store, AGENT, CUSTOMER, session="Case 7", folder=folder / "source")
+        call(store, AGENT, SILENT, name="second.wav", session="Case 7")
         session_id = session_of(store, clip_ids[0])
         store.close()
     settings.cache_clear()
@@ -45,9 +46,7 @@ def read_out(page: Page, voice: str) -> list[float]:
     return [float(text) for text in texts]
 
 
-def test_the_worst_moment_of_a_call_is_one_click_away_and_its_scores_are_read_there(
-    page: Page, session: tuple[App, int]
-) -> None:
+def test_the_worst_moment_a_turn_and_another_recording_are_one_click_away(page: Page, session: tuple[App, int]) -> None:
     app, session_id = session
     page.goto(f"{app.url}/session?id={session_id}")
     settled(page)
@@ -69,6 +68,12 @@ def test_the_worst_moment_of_a_call_is_one_click_away_and_its_scores_are_read_th
     expect(stage).to_have_attribute("aria-valuenow", "12.00")
     expect(turns.nth(1)).to_have_attribute("aria-current", "true")
     expect(turns.nth(1)).to_contain_text("Customer")
+
+    recordings = page.locator('[data-testid="stDataFrame"]').first
+    for row, said in ((1, "The customer was not heard"), (0, "The customer sounds")):
+        recordings.click(position={"x": 20, "y": 35 * (row + 1) + 17})
+        expect(page.get_by_text(said)).to_be_visible()
+        expect(page.locator(".turns tbody tr")).to_have_count(2 if row else 4)
 
 
 def test_exchanging_the_sides_moves_the_page_and_the_report_of_the_agent(page: Page, session: tuple[App, int]) -> None:
