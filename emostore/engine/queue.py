@@ -77,6 +77,11 @@ class BatchingQueue:
         return self._recognizer.info
 
     @property
+    def recognizer(self) -> Recognizer:
+        """The recogniser behind it."""
+        return self._recognizer
+
+    @property
     def closed(self) -> bool:
         """Whether no request is taken any more."""
         return self._closed
@@ -266,6 +271,10 @@ class _Caller:
     @property
     def info(self) -> ModelInfo:
         return self.queue.info
+
+    @property
+    def recognizer(self) -> Recognizer:
+        return self.queue.recognizer
 
     def recognize(self, waveforms: Sequence[FloatArray]) -> list[Recognition | EmostoreError]:
         return self.queue.recognize(waveforms, interactive=self.interactive, cancelled=self.cancelled)

@@ -241,6 +241,8 @@ class Analyser:
             if not isinstance(answer := outcome.answer, EmostoreError)
         ]
         saved = calibrating.save_many(self.store, told, access.current_user().name) if told else []
+        if saved:
+            calibrating.keep_head(self.store, self.recognizer)
         return {each.clip.channel: answer for each, answer in zip(told, saved, strict=True)}
 
     def _result(

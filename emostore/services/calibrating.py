@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from sqlalchemy.orm import Session
 
 from emostore import access
 from emostore.analytics.calibration import Calibration, Head, apply
@@ -112,6 +113,18 @@ def activate(store: Store, calibration_id: int) -> None:
     resume(store)
 
 
+def cancel(store: Store, calibration_id: int) -> bool:
+    """Leave a calibration that is being scored: what is read stays. False if it came to its end meanwhile."""
+    access.require("administer")
+    view = calibrations.get(store, calibration_id)
+    with edits.changing(store) as session:
+        left = calibrations.stop(session, calibration_id)
+        if left:
+            details = {"calibration": view.id, "name": view.name, "model": list(view.model), "what": "cancelled"}
+            audit.record(session, access.current_user().name, "changed", "settings", None, details)
+    return left
+
+
 def progress(store: Store, calibration_id: int) -> Progress:
     """How far activating a calibration is."""
     view = calibrations.get(store, calibration_id)
@@ -153,11 +166,24 @@ def finish(store: Store, cancelled: Callable[[], bool] = lambda: False) -> None:
                 calibrations.settle(session, view.id)
 
 
+def follow_domains(session: Session, recording_ids: Sequence[int], rules: Sequence[alerting.ActiveRule]) -> None:
+    """Score recordings again whose domain was changed in this transaction, where a calibration reads domains apart."""
+    for view in calibrations.of_recordings(session, recording_ids):
+        calibration = parsed(view)
+        if calibration.heads:
+            batch = rescoring.of_recordings(session, view.id, recording_ids)
+            scores = apply(calibration, batch.logits, batch.embeddings, batch.domains)
+            clip_ids = rescoring.rewrite(session, view.id, batch, scores)
+            if view.active:
+                alerting.ask_again(session, rules, clip_ids)
+
+
 def keep_head(store: Store, recognizer: Recognizer) -> None:
     """Keep the last layer of a model that gives it, so that alignments can be fitted without the model."""
-    weight, bias = (getattr(recognizer, name, None) for name in ("head_weight", "head_bias"))
+    behind = getattr(recognizer, "recognizer", recognizer)  # of a queue
+    weight, bias = (getattr(behind, name, None) for name in ("head_weight", "head_bias"))
     model = (recognizer.info.name, recognizer.info.revision)
-    if weight is not None and bias is not None and calibrations.head(store, model) is None:
+    if weight is not None and bias is not None and not calibrations.has_head(store, model):
         with store.transaction() as session:
             calibrations.keep_head(session, model, Head(weight, bias).as_data())
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from emostore import access
 from emostore.errors import MetadataError
-from emostore.services import alerting
+from emostore.services import alerting, calibrating
 from emostore.services.descriptions import DOMAINS, ROLES, SCENARIOS, Role
 from emostore.store import audit, edits, sides
 from emostore.store.session import Store
@@ -170,8 +170,11 @@ def set_description(store: Store, recording_ids: Sequence[int], **changes: str |
             raise TypeError(f"a recording has no {what}")
         if value is not None and what in _ALLOWED:
             _check(what, value, _ALLOWED[what])
+    rules = alerting.active_rules(store) if "domain" in changes else ()
     with edits.changing(store) as session:
         edits.set_description(session, recording_ids, changes)
+        if "domain" in changes:
+            calibrating.follow_domains(session, recording_ids, rules)
         details: Mapping[str, Any] = {"to": changes, **_listed(recording_ids)}
         _record(session, "changed", "recording", _only(recording_ids), details)
 

@@ -7,7 +7,7 @@ was there before is all that `rescoring` has to write.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -25,6 +25,7 @@ from emostore.store.models import (
     ActiveCalibration,
     Analysis,
     Calibration,
+    Clip,
     ModelRevision,
     Score,
 )
@@ -82,6 +83,16 @@ def live(store: Store, models: Collection[Model]) -> dict[Model, tuple[Calibrati
     with store.reading() as session:
         views = _views(session, or_(Calibration.id == ActiveCalibration.calibration_id, Calibration.state == "scoring"))
     return {model: tuple(view for view in views if view.model == model) for model in models}
+
+
+def of_recordings(session: Session, recording_ids: Sequence[int]) -> tuple[CalibrationView, ...]:
+    """The calibrations of the models that analysed any of these recordings."""
+    found: set[int] = set()
+    keys = [(key,) for key in sorted(set(recording_ids))]
+    for condition, parameters in bulk.matching(session, [bulk.table(Clip).c.recording_id], keys):
+        statement = select(Analysis.model_revision_id).join(Clip, Clip.id == Analysis.clip_id).where(condition)
+        found.update(session.scalars(statement.distinct(), parameters))
+    return _views(session, Calibration.model_revision_id.in_(found))
 
 
 def model_id(session: Session, model: Model) -> int:
@@ -176,6 +187,14 @@ def activate(session: Session, calibration_id: int, *, expected: State | None = 
     return before
 
 
+def stop(session: Session, calibration_id: int) -> bool:
+    """Leave a calibration that is being scored, whose scores so far stay; False if it is read already, or gone."""
+    revision = select(Calibration.model_revision_id).where(Calibration.id == calibration_id).scalar_subquery()
+    session.execute(_pointer(revision))  # as `begin` and `activate` do
+    scoring = and_(Calibration.id == calibration_id, Calibration.state == "scoring")
+    return session.connection().execute(update(Calibration).where(scoring).values(state="ready")).rowcount > 0
+
+
 def settle(session: Session, calibration_id: int) -> None:
     """Say that the alerts, too, are those of the calibration that is read."""
     settling = and_(Calibration.id == calibration_id, Calibration.state == "settling")
@@ -222,6 +241,14 @@ def head(store: Store, model: Model) -> Mapping[str, Any] | None:
     return None if found is None else dict(found)
 
 
+def has_head(store: Store, model: Model) -> bool:
+    """Whether the model's head was kept."""
+    statement = select(ModelHead.model_revision_id).join(ModelRevision, ModelRevision.id == ModelHead.model_revision_id)
+    with store.reading() as session:
+        wanted = statement.where(ModelRevision.name == model[0], ModelRevision.revision == model[1])
+        return session.scalar(wanted) is not None
+
+
 def keep_head(session: Session, model: Model, data: Mapping[str, Any]) -> None:
     """Keep the head of a model; one that is there stays, because a revision never changes."""
     key = model_id(session, model)
@@ -230,7 +257,7 @@ def keep_head(session: Session, model: Model, data: Mapping[str, Any]) -> None:
         session.flush()
 
 
-def _pointer(model_revision_id: int) -> Any:
+def _pointer(model_revision_id: Any) -> Any:
     """The model's pointer, which savers share and which is this transaction's alone."""
     pointer = select(ActiveCalibration).where(ActiveCalibration.model_revision_id == model_revision_id)
     return pointer.with_for_update()

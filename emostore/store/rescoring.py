@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import bindparam, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from emostore.emotions import EMOTIONS
@@ -23,6 +23,9 @@ from emostore.store.report_models import Alert
 from emostore.store.session import Store
 
 Floats = NDArray[np.float64]
+
+_N = len(EMOTIONS)
+_WRITTEN = (*EMOTIONS, "dominant", "confidence", "entropy")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,6 +85,48 @@ def save(store: Store, calibration_id: int, batch: Batch, scores: Floats) -> boo
     return True
 
 
+def of_recordings(session: Session, calibration_id: int, recording_ids: Sequence[int]) -> Batch:
+    """The analyses of recordings that have scores under a calibration, with embeddings and domains."""
+    keys = [(key,) for key in sorted(set(recording_ids))]
+    rows: list[Any] = []
+    for condition, parameters in bulk.matching(session, [bulk.table(Recording).c.id], keys):
+        statement = (
+            select(Analysis.id, Analysis.logits, Embedding.vector, Recording.domain)
+            .join(Clip, Clip.id == Analysis.clip_id)
+            .join(Recording, Recording.id == Clip.recording_id)
+            .outerjoin(Embedding, Embedding.analysis_id == Analysis.id)
+            .where(condition, Analysis.status == "analysed", _scored(calibration_id))
+        )
+        rows += session.execute(statement, parameters).all()
+    logits = np.stack([row[1] for row in rows]) if rows else np.zeros((0, len(EMOTIONS)), np.float32)
+    ids = np.array([row[0] for row in rows], np.int64)
+    return Batch(0, 0, ids, logits, _stacked([row[2] for row in rows]), tuple(row[3] for row in rows))
+
+
+def rewrite(session: Session, calibration_id: int, batch: Batch, scores: Floats) -> list[int]:
+    """Put other scores (n, 9) in the place of those under a calibration, and into the roll-ups; the clips' ids."""
+    changed: list[int] = []
+    rows = dict(zip(batch.ids.tolist(), _columns(scores), strict=True))
+    table = bulk.table(Score)
+    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in _WRITTEN}
+    statement = update(table).where(
+        table.c.analysis_id == bindparam("analysis"), table.c.calibration_id == calibration_id
+    )
+    for condition, parameters in bulk.matching(session, [bulk.table(Analysis).c.id], [(key,) for key in sorted(rows)]):
+        clips = select(Analysis.clip_id).where(condition)
+        with rollups.changing(session, Clip.id.in_(clips), parameters) as clip_ids:
+            some = session.scalars(select(Analysis.id).where(condition), parameters)
+            session.execute(
+                statement.values(values),
+                [
+                    {"analysis": key, **{f"new_{name}": value for name, value in zip(_WRITTEN, rows[key], strict=True)}}
+                    for key in some
+                ],
+            )
+            changed += clip_ids
+    return changed
+
+
 def progress(store: Store, calibration_id: int) -> tuple[int, int]:
     """How many analyses of how many have been looked at."""
     with store.reading() as session:
@@ -117,26 +162,13 @@ def _write(session: Session, calibration_id: int, batch: Batch, scores: Floats) 
     there = [(where[row[0]], row) for row in session.execute(held) if row[0] in where]
     if not there:
         return
-    values = np.minimum(scores[[row for row, _ in there]], 1.0)
-    dominant = [EMOTIONS[i] for i in values.argmax(axis=1).tolist()]
-    confidence, entropy = values.max(axis=1).tolist(), _entropy(values).tolist()
     rows, facts = [], []
-    for i, ((_, found), nine) in enumerate(zip(there, values.tolist(), strict=True)):
+    for (_, found), values in zip(there, _columns(scores[[row for row, _ in there]]), strict=True):
         analysis_id, clip_id, session_id, agent_id, role, happened_at, speech_s, duration_s, alerts = found
-        rows.append(
-            {
-                "analysis_id": analysis_id,
-                "calibration_id": calibration_id,
-                **dict(zip(EMOTIONS, nine, strict=True)),
-                "dominant": dominant[i],
-                "confidence": confidence[i],
-                "entropy": entropy[i],
-                "clip_id": clip_id,
-                "happened_at": happened_at,
-            }
-        )
+        about = {"analysis_id": analysis_id, "clip_id": clip_id, "happened_at": happened_at}
+        rows.append({**about, "calibration_id": calibration_id, **dict(zip(_WRITTEN, values, strict=True))})
         place = (clip_id, calibration_id, session_id, agent_id, role, happened_at)
-        facts.append((*place, speech_s, duration_s, alerts, dominant[i], *nine))
+        facts.append((*place, speech_s, duration_s, alerts, values[_N], *values[:_N]))
     bulk.add(session, Score, rows)
     rollups.add(session, rollup_facts.from_rows(facts))
 
@@ -151,6 +183,14 @@ def _state(session: Session, calibration_id: int, *, lock: bool = False) -> Any:
 
 def _scored(calibration_id: int) -> Any:
     return exists().where(Score.analysis_id == Analysis.id, Score.calibration_id == calibration_id)
+
+
+def _columns(scores: Floats) -> list[tuple[Any, ...]]:
+    """What a row of `Score` has of its scores, in the order of `_WRITTEN`; see `saving.score_row`."""
+    values = np.minimum(scores, 1.0)
+    dominant = [EMOTIONS[i] for i in values.argmax(axis=1).tolist()]
+    more = zip(values.tolist(), dominant, values.max(axis=1).tolist(), _entropy(values).tolist(), strict=True)
+    return [(*nine, name, confidence, entropy) for nine, name, confidence, entropy in more]
 
 
 def _entropy(scores: Floats) -> Floats:

@@ -9,7 +9,7 @@ import streamlit as st
 from emostore.config import Settings, settings
 from emostore.engine import registry
 from emostore.engine.queue import BatchingQueue, shared
-from emostore.services import daily_totals, preferences
+from emostore.services import calibrating, daily_totals, preferences
 from emostore.services.downloads import BackgroundDownload
 from emostore.services.worker import Worker
 from emostore.store import migrate
@@ -32,6 +32,7 @@ def in_force() -> Settings:
     """The settings with what was chosen on the Settings page folded in."""
     chosen = preferences.effective(open_store(), settings())
     daily_totals.keep(open_store(), chosen.time_zone)
+    calibrating.resume(open_store())
     return chosen
 
 

@@ -14,10 +14,10 @@ from emostore.analytics.calibration import Calibration as Stages
 from emostore.analytics.calibration import Head, Priors, Scaling, apply
 from emostore.emotions import EMOTIONS, EmotionScores
 from emostore.errors import MetadataError, SettingsError
-from emostore.services import alerting, calibrating
+from emostore.services import alerting, calibrating, editing
 from emostore.store import alert_reports, calibrations, clips, edits, records, rescoring, rollups
 from emostore.store.alert_reports import AlertFilter
-from emostore.store.models import ActiveCalibration, Analysis, Calibration, Clip, Score
+from emostore.store.models import ActiveCalibration, Analysis, Calibration, Clip, Recording, Score
 from emostore.store.session import Store
 from tests.store import rollup_oracle
 from tests.store.samples import MODEL, analysis, recording
@@ -239,6 +239,32 @@ def test_a_domain_is_read_from_stored_embeddings(store: Store) -> None:
     assert len(again) == 18
 
 
+def test_a_clip_whose_domain_was_wrong_is_scored_again(store: Store) -> None:
+    rng = np.random.default_rng(0)
+    head = Head(rng.standard_normal((9, MODEL.dim)).astype(np.float32), np.zeros(9, np.float32))
+    save(store, 0, 9)
+    raw = active(store)
+    untouched = stored(store, raw)
+    first = bring(store, Stages({"phone": head}))
+    second = bring(store, Stages({"phone": head}, Scaling.of_temperature(2)))
+    before = stored(store, first), stored(store, second)
+    with store.reading() as session:
+        rows = session.execute(
+            select(Recording.id, Analysis.id).join(Clip, Clip.recording_id == Recording.id).join(Analysis)
+        ).all()
+    there = dict(zip(*zip(*rows, strict=True), strict=True))
+    editing.set_description(store, list(there)[1:3], domain="phone")
+    moved = {there[key] for key in list(there)[1:3]}
+    for old, identifier in zip(before, (first, second), strict=True):
+        now = stored(store, identifier)
+        assert {key for key in now if now[key] != old[key]} == moved
+    editing.set_description(store, list(there)[1:2], domain="room")
+    editing.set_description(store, list(there)[2:3], domain=None)
+    assert (stored(store, first), stored(store, second)) == before
+    assert stored(store, raw) == untouched
+    assert rollup_oracle.stored(store) == rollup_oracle.recomputed(store)
+
+
 def test_who_does_not_know_of_a_calibration_saves_nothing(store: Store) -> None:
     save(store, 0, 1)
     bring(store, COOL)
@@ -306,8 +332,12 @@ def test_the_head_of_a_model_is_kept_once(store: Store) -> None:
         head_weight = np.ones((9, MODEL.dim), np.float32)
         head_bias = np.zeros(9, np.float32)
 
+    class Queue:
+        info = NINE
+        recognizer = Giving()
+
     assert calibrating.head(store, KEY) is None
     for _ in range(2):
-        calibrating.keep_head(store, Giving())  # type: ignore[arg-type]
+        calibrating.keep_head(store, Queue())  # type: ignore[arg-type]
     found = calibrating.head(store, KEY)
     assert found == Head(Giving.head_weight, Giving.head_bias)
