@@ -115,7 +115,6 @@ def _card(view: AlertView) -> None:
             icon=":material/graphic_eq:",
             query_params={"id": str(view.clip_id), **moment},
         )
-        links.session(view.session_id, label=links.named(view.session_name))
         if access.can("edit", view):
             for state in _NEXT[view.state][: 3 if view.state == "open" else 2]:
                 st.button(
@@ -165,7 +164,8 @@ def _details(view: AlertView) -> str:
 
 
 def _more(view: AlertView) -> None:
-    """Who looks after an alert, what was said of it, and what was done so far."""
+    """The session it is from, who looks after an alert, what was said of it, and what was done so far."""
+    links.session(view.session_id, label=links.named(view.session_name))
     if access.can("edit", view):
         me = access.current_user().name
         names = list(
