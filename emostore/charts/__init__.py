@@ -3,6 +3,7 @@
 # Altair looks into pandas if anybody has begun to import it, and fails if another thread is not through with that.
 # Importing it here waits until it is whole.
 import pandas  # noqa: F401
+from altair.utils.schemapi import disable_debug_mode
 
 from emostore.charts.bar import bar_chart
 from emostore.charts.course import Mark, Stretch, clock, course_chart
@@ -14,6 +15,10 @@ from emostore.charts.reliability import CoveragePoint, ReliabilityPoint, coverag
 from emostore.charts.series import LinePoint, MixPoint, day_label, line_chart, mix_chart, say_value
 from emostore.charts.style import Theme, theme
 from emostore.charts.words import alt_text, samples_alt_text
+
+# Altair would hold every part of a chart against Vega-Lite's schema while it is made, which takes longer than all the
+# rest. What pages draw is checked by the tests, which switch that on again.
+disable_debug_mode()
 
 __all__ = [
     "MAX_SAMPLES",
