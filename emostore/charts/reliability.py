@@ -24,7 +24,7 @@ _AREAS = (30, 260)  # px² of the mark of the fewest and of the most clips
 
 @dataclass(frozen=True, slots=True)
 class ReliabilityPoint:
-    """Clips of about one confidence: their mean confidence, the share right with its interval (0 to 1), and how many."""
+    """Clips of about one confidence: its mean, the share right with its interval (all 0 to 1), and how many."""
 
     confidence: float
     accuracy: float
