@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from emostore import access, audio
 from emostore.config import Settings
 from emostore.errors import AudioError, EmostoreError, StoreError
-from emostore.services import alerting, media, peaks
+from emostore.services import alerting, calibrating, media, peaks
 from emostore.services.importing.assemble import Options
 from emostore.services.importing.items import grouped
 from emostore.services.importing.planning import MOST_REFUSED, Candidate, Key, Plan, read
@@ -147,7 +147,7 @@ class _Writer:
         if not some:
             return
         analyses = [self._with_alerts(each.prepared.analysis) for each in some]
-        for saved in clips.save_many(self._store, analyses, access.current_user().name):
+        for saved in calibrating.save_many(self._store, analyses, access.current_user().name):
             self._done.new += saved.clip_created
             self._done.added += saved.created and not saved.clip_created
             if saved.created and len(self._done.clip_ids) < MOST_NAMED:
