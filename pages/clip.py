@@ -7,7 +7,7 @@ import streamlit as st
 from emostore import access
 from emostore.services import session_view
 from emostore.store import reports
-from emostore.ui import clips, editing, findings, report_buttons, scoring, shell
+from emostore.ui import clips, editing, findings, report_buttons, scoring, shell, similar
 from emostore.ui.bootstrap import open_store
 from emostore.ui.player import clip as player
 from emostore.ui.text import _, plain
@@ -42,3 +42,4 @@ else:
     editing.menu(view)
     with sound:
         player.show([voice], [clips.name(view)])  # last, since its sound may have to be prepared
+    similar.show(view)
