@@ -7,6 +7,7 @@ SQLite, which has no arrays, takes one variable for each value, a thousand rows 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Literal, TypeVar
 from typing import cast as typed
@@ -57,8 +58,7 @@ def insert_missing(session: Session, model: Model, rows: Sequence[Row], key: Seq
     target = table(model)
     answer = (target.c.id, *(target.c[name] for name in key))
     if _is_postgresql(session):
-        given = _given(target, list(rows[0]))
-        statement = postgresql.insert(target).from_select(list(rows[0]), select(given)).on_conflict_do_nothing()
+        statement = _insert(target, tuple(rows[0])).on_conflict_do_nothing()
         result = session.execute(statement.returning(*answer), _as_columns(target, rows))
     else:
         result = session.execute(sqlite.insert(target).on_conflict_do_nothing().returning(*answer), list(rows))
@@ -70,8 +70,7 @@ def add(session: Session, model: Model, rows: Sequence[Row]) -> None:
     target = table(model)
     # Vectors have no array that the driver knows.
     if len(rows) > 1 and _is_postgresql(session) and not any(isinstance(c.type, EmbeddingVector) for c in target.c):
-        given = _given(target, list(rows[0]))
-        session.execute(target.insert().from_select(list(rows[0]), select(given)), _as_columns(target, rows))
+        session.execute(_insert(target, tuple(rows[0])), _as_columns(target, rows))
     elif rows:
         session.execute(target.insert(), list(rows))
 
@@ -143,15 +142,23 @@ def matching(
             named = dict(zip(names, columns, strict=True))
             values = dict(zip(names, zip(*keys, strict=True), strict=True))
             arrays = {name: _array(named[name], values[name]) for name in names}
-            given = _arrays(named)
-            yield tuple_(*columns).in_(select(given)), arrays
+            yield _is_among(tuple(columns)), arrays
         return
     for some in _chunks(keys, _MOST_VALUES // len(columns)):
         yield tuple_(*columns).in_(some) if len(columns) > 1 else columns[0].in_([key[0] for key in some]), {}
 
 
-def _given(target: Table, names: Sequence[str]) -> TableValuedAlias:
-    return _arrays({name: target.c[name] for name in names})
+# A statement of arrays is the same for any number of rows, and takes longer to make than to run.
+@lru_cache(maxsize=256)
+def _insert(target: Table, names: tuple[str, ...]) -> postgresql.Insert:
+    given = _arrays({name: target.c[name] for name in names})
+    return postgresql.insert(target).from_select(list(names), select(given))
+
+
+@lru_cache(maxsize=256)
+def _is_among(columns: tuple[ColumnElement[Any], ...]) -> ColumnElement[bool]:
+    given = _arrays({f"key_{i}": column for i, column in enumerate(columns)})
+    return tuple_(*columns).in_(select(given))
 
 
 def _arrays(columns: Mapping[str, ColumnElement[Any]]) -> TableValuedAlias:
