@@ -114,7 +114,7 @@ def stream(
     Times are in `time_zone`. Quality is by `profile`. CSV and Parquet leave as they are made; a workbook is packed when
     its last row is known, and its pieces are empty until then.
     """
-    return _as_table(rows, columns(profile), kind, time_zone, "Clips")
+    return _as_table(rows, columns(profile), kind, time_zone, "Clips", BATCH)
 
 
 def file_name(what: What, kind: Format, day: date) -> str:
@@ -135,13 +135,14 @@ def _pieces(store: Store, wanted: HistoryFilter, what: What, kind: Format) -> It
     rows = export_raw.windows(raw) if what == "windows" else export_raw.embeddings(raw)
     if kind == "jsonl":
         return export_lines.pieces(export_lines.plain(row, table, wanted.time_zone) for row in rows)
-    return _as_table(rows, table, kind, wanted.time_zone, what.capitalize())
+    at_once = RAW_BATCH if what == "embeddings" else BATCH
+    return _as_table(rows, table, kind, wanted.time_zone, what.capitalize(), at_once)
 
 
 def _as_table(
-    rows: Iterable[Any], table: Sequence[Column], kind: Format, time_zone: str, title: str
+    rows: Iterable[Any], table: Sequence[Column], kind: Format, time_zone: str, title: str, at_once: int
 ) -> Iterator[bytes]:
-    remaining, at_once = iter(rows), BATCH
+    remaining = iter(rows)
     batches = iter(lambda: [[column.value(row) for column in table] for row in islice(remaining, at_once)], [])
     return _writer(kind, title)(batches, table, ZoneInfo(time_zone))
 

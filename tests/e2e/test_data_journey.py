@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -25,7 +26,7 @@ def results() -> bytes:
     return buffer.getvalue()
 
 
-def test_a_zip_is_looked_at_imported_and_seen(app: App, page: Page) -> None:
+def test_a_zip_is_looked_at_imported_and_seen_and_its_folder_is_known(app: App, page: Page, tmp_path: Path) -> None:
     page.goto(f"{app.url}/data")
     settled(page)
     chooser = page.locator('[data-testid="stFileUploader"] input[type=file]')
@@ -40,6 +41,11 @@ def test_a_zip_is_looked_at_imported_and_seen(app: App, page: Page) -> None:
     expect(page.get_by_role("heading", name="outputs_20240104_223000")).to_be_visible()
     expect(page.locator(".vega-embed")).to_have_count(1)
     expect(page.get_by_text("angry + disgusted at 60.5 %, which is over 60 %").first).to_be_visible()
+    zipfile.ZipFile(io.BytesIO(results())).extractall(tmp_path / "mine")
+    page.goto(f"{app.url}/data?source=folder")
+    settled(page)
+    chooser.set_input_files(str(tmp_path / "mine"))
+    expect(page.get_by_text("There is nothing new to import.")).to_be_visible()
 
 
 def test_what_is_pasted_is_seen_at_once_and_stored_nowhere(app: App, page: Page) -> None:

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from emostore import access, api
 from emostore.config import Settings
 from emostore.services import exporting
-from emostore.store import history
+from emostore.store import export_reports, history
 from emostore.store.session import Store
 from tests.app.stored import saved
 
@@ -81,6 +81,21 @@ def test_more_folders_than_a_zip_may_hold_are_refused_before_it_begins(
     assert answer.status_code == 422
     assert "Narrow the filters, or take JSON lines" in answer.text
     assert client.get("/export/results.zip", params={"agent": "Ana & Co"}).status_code == 200
+
+
+def test_raw_results_are_read_a_few_at_a_time(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    read = export_reports.raw_results
+
+    def counted(store: Store, ids: list[int], **options: bool) -> dict[int, export_reports.RawResult]:
+        asked.append(len(ids))
+        return read(store, ids, **options)
+
+    monkeypatch.setattr(exporting, "RAW_BATCH", 2)
+    monkeypatch.setattr(export_reports, "raw_results", counted)
+    for what, kind in OFFERED:
+        assert client.get(f"/export/{what}.{kind}", params={"days": "all"}).status_code == 200
+    assert set(asked) == {2, 1}
 
 
 def test_only_those_who_may_read_are_sent_anything(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
