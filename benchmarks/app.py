@@ -148,7 +148,8 @@ def uploads(browser: Browser, server: Server, folder: Path, repeats: int) -> lis
     return [{"what": "10 s clip: button to chart", "cold_s": round(times[0], 2), "warm_median_s": warm}]
 
 
-def _resident_mib(process: subprocess.Popen[bytes], what: str = "VmRSS") -> int:
+def resident_mib(process: subprocess.Popen[bytes], what: str = "VmRSS") -> int:
+    """MiB of memory that a process holds, or, as `VmHWM`, held at most. Raises `OSError` where Linux does not tell."""
     for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
         if line.startswith(what):
             return int(line.split()[1]) // 1024
@@ -173,12 +174,12 @@ def upload_memory(mib: int) -> dict[str, int]:
         page.set_default_timeout(600_000)
         page.goto(f"{server.url}/upload")
         settle(page)
-        idle = _resident_mib(server.process)
+        idle = resident_mib(server.process)
         page.locator('[data-testid="stFileUploader"] input[type=file]').set_input_files(str(path))
         page.locator(".st-key-analyse button:enabled").click()
         page.get_by_text("The recording is silent.").first.wait_for()
         time.sleep(5)  # the worker tidies up
-        found = {"idle": idle, "most": _resident_mib(server.process, "VmHWM"), "after": _resident_mib(server.process)}
+        found = {"idle": idle, "most": resident_mib(server.process, "VmHWM"), "after": resident_mib(server.process)}
         browser.close()
         server.stop()
     return found
