@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from emostore import access
-from emostore.ui import agent_header, history, history_filters, shell
+from emostore.ui import agent_header, embedding_map, history, history_filters, shell
 from emostore.ui.text import _
 
 shell.through_home()
@@ -17,3 +17,4 @@ if not asked.inverted:
     if asked.wanted.agent is not None:
         agent_header.show(asked.wanted)
     history.results(asked)
+    embedding_map.show(asked.wanted)

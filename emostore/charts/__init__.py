@@ -9,6 +9,7 @@ from emostore.charts.bar import bar_chart
 from emostore.charts.course import Mark, Stretch, clock, course_chart
 from emostore.charts.export import Format, inline_svg, save
 from emostore.charts.interval import Interval, axis_around, interval_chart
+from emostore.charts.map import MapPoint, map_chart
 from emostore.charts.matrix import matrix_chart
 from emostore.charts.radar import MAX_SAMPLES, radar_chart
 from emostore.charts.reliability import CoveragePoint, ReliabilityPoint, coverage_chart, reliability_chart
@@ -26,6 +27,7 @@ __all__ = [
     "Format",
     "Interval",
     "LinePoint",
+    "MapPoint",
     "Mark",
     "MixPoint",
     "ReliabilityPoint",
@@ -41,6 +43,7 @@ __all__ = [
     "inline_svg",
     "interval_chart",
     "line_chart",
+    "map_chart",
     "matrix_chart",
     "mix_chart",
     "radar_chart",
