@@ -10,7 +10,7 @@ import streamlit as st
 
 from emostore.store import audit
 from emostore.ui.bootstrap import open_store
-from emostore.ui.text import _, domain, listed, role, scenario, when
+from emostore.ui.text import _, domain, emotion, listed, role, scenario, when
 
 SHOWN_EVENTS = 50
 
@@ -83,7 +83,7 @@ def _value(value: object) -> str:
             return when(datetime.fromisoformat(text))
         except ValueError:  # somebody's name that only looks like a time
             return text
-    for words in (role, scenario, domain):
+    for words in (role, scenario, domain, emotion):
         try:
             return words(text)
         except KeyError:
@@ -93,26 +93,39 @@ def _value(value: object) -> str:
 
 def _word(name: str) -> str:
     return {
+        "activated": _("activated"),
         "active": _("switched on"),
         "agent": _("agent"),
         "alert_rule": _("alert rule"),
+        "calibration": _("calibration"),
+        "cancelled": _("cancelled"),
         "clips": _("clips"),
+        "comment": _("comment"),
+        "created": _("made"),
         "created_at": _("created"),
         "demo": _("demo"),
         "domain": _("recorded by"),
+        "emotion": _("emotion"),
         "file": _("file"),
         "files": _("files"),
         "from": _("from"),
         "happened_at": _("when it happened"),
+        "intensity": _("how strong"),
         "keep_audio": _("audio that is kept"),
+        "label": _("label"),
         "language": _("language"),
         "model": _("model"),
         "name": _("name"),
+        "none": _("none"),
+        "pair": _("other side"),
+        "rater": _("rater"),
         "recordings": _("recordings"),
         "role": _("whose voice it is"),
         "rows": _("rows"),
         "scenario": _("what it is"),
         "scoring_profile": _("scoring profile"),
+        "second": _("second emotion"),
+        "sides": _("sides of the call"),
         "target": _("target profile"),
         "team": _("team"),
         "time_zone": _("time zone"),
