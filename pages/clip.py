@@ -7,7 +7,7 @@ import streamlit as st
 from emostore import access
 from emostore.services import session_view
 from emostore.store import reports
-from emostore.ui import clips, editing, findings, report_buttons, scoring, shell, similar
+from emostore.ui import clips, editing, findings, labels, report_buttons, scoring, shell, similar
 from emostore.ui.bootstrap import open_store
 from emostore.ui.player import clip as player
 from emostore.ui.text import _, plain
@@ -36,6 +36,7 @@ else:
     with read:
         findings.of_clip(view, clips.moment, scoring.choose() if findings.is_scored(view) else None)
     sound = st.container()
+    labels.section(view)
     st.subheader(_("About"), anchor=False)
     clips.metadata(view)
     clips.notes(view)

@@ -10,6 +10,7 @@ from emostore.charts import style
 from emostore.charts.style import INK, PADDING, Theme
 
 ROW_PX = 34
+MOST_SLANTED = 6  # columns whose names find room at a slant; names of more stand steeper
 SLANT_PX = 40  # what the last slanted name reaches over the edge
 NAME_PX = 130  # a longer name is cut; the table beside the chart has it whole
 # From the ground to an indigo on which the ink still reads at 7:1.
@@ -51,7 +52,7 @@ def matrix_chart(
         if value is not None
     ]
     names = alt.Axis(title=None, labelColor=ink.text, labelFontSize=12, labelLimit=NAME_PX)
-    top = alt.Axis(**{**names.to_dict(), "orient": "top", "labelAngle": -35, "labelLimit": 90})
+    top = alt.Axis(**{**names.to_dict(), "orient": "top", "labelAngle": _slant(columns), "labelLimit": 90})
     base = alt.Chart(alt.InlineData(values=cells)).encode(
         x=alt.X("column:N", sort=list(columns), scale=alt.Scale(domain=list(columns)), axis=top),
         y=alt.Y("row:N", sort=list(rows), scale=alt.Scale(domain=list(rows)), axis=names),
@@ -78,3 +79,8 @@ def matrix_chart(
     )
     styled: alt.LayerChart = chart.configure(**style.theme(theme))
     return styled
+
+
+def _slant(columns: Sequence[str]) -> int:
+    """At which angle the names of columns stand, in degrees."""
+    return -35 if len(columns) <= MOST_SLANTED else -65

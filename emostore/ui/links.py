@@ -8,10 +8,12 @@ from emostore.ui.text import _, plain
 
 HOME_PAGE = "pages/home.py"
 ALERTS_PAGE = "pages/alerts.py"
+CALIBRATION_PAGE = "pages/calibration.py"
 CLIP_PAGE = "pages/clip.py"
 COMPARE_PAGE = "pages/compare.py"
 DATA_PAGE = "pages/data.py"
 HISTORY_PAGE = "pages/history.py"
+LABEL_PAGE = "pages/label.py"
 LEADERBOARD_PAGE = "pages/leaderboard.py"
 SESSION_PAGE = "pages/session.py"
 SETTINGS_PAGE = "pages/settings.py"

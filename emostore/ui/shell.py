@@ -121,6 +121,18 @@ def _navigation() -> Page:
                 help=_("Calls that need a person: what was found, by which rule, and what became of it."),
             ),
             st.Page(
+                links.LABEL_PAGE,
+                title=_("Label"),
+                icon=":material/label:",
+                help=_("Say what you hear in clips, so that scores can be measured and calibrated."),
+            ),
+            st.Page(
+                links.CALIBRATION_PAGE,
+                title=_("Calibration"),
+                icon=":material/balance:",
+                help=_("How far scores can be trusted, measured on your labels, and what makes them mean more."),
+            ),
+            st.Page(
                 links.DATA_PAGE,
                 title=_("Data"),
                 icon=":material/database:",
