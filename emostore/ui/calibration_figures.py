@@ -72,7 +72,7 @@ def diagrams(lines: Lines, sample: Sample) -> None:
         st.caption(
             _(
                 "On the dashed line it does; below it, scores are too sure of themselves. "
-                "Bins of equal width: {bins}. Bars are 95 % intervals.",
+                "Bins of equal width: {bins}. Bars are intervals (95 %).",
                 bins=DIAGRAM_BINS,
             )
         )

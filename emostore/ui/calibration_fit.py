@@ -61,7 +61,7 @@ def section(found: Versions) -> None:
 
 
 def _result(trial: Trial, found: Versions) -> None:
-    st.subheader(_("Before and after"), anchor=False)
+    st.subheader(_("Before it and after it"), anchor=False)
     st.markdown(f"##### {_verdict(trial)}")
     _about(trial.sample, trial.cautions, learnt=True)
     _unheard(trial.sample, found[0])
@@ -268,7 +268,8 @@ def _suggested(trial: Trial) -> str:
     """What it does, and the day."""
     today = datetime.now(ZoneInfo(in_force().time_zone)).date()
     kinds = {"none": _("Calibration"), "temperature": _("Temperature")}
-    return f"{kinds.get(trial.options.scaling, _('Scaling'))} {today}"
+    kind = kinds.get(trial.options.scaling) or _("Scaling")
+    return f"{kind} {today}"
 
 
 def _kept(trial: Trial, activate: bool) -> None:

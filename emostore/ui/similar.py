@@ -25,7 +25,7 @@ def show(view: ClipView) -> None:
     found = similar.similar(open_store(), analysis.analysis_id)
     model = f"{analysis.model} · {analysis.revision[:8]}"
     if found is None:
-        st.caption(_("No embedding is stored with the result of this clip, so it cannot be compared with others."))
+        st.caption(_("No embedding is stored with the result of this clip, so there is nothing to compare with others."))
     elif not found.found:
         st.caption(
             _(
@@ -47,7 +47,8 @@ def _card(each: similar.Neighbour) -> None:
         links.clip(clip.clip_id, label=links.named(_name(clip)))
         said = [clip.agent and plain(clip.agent), when(clip.happened_at)]
         st.caption(" · ".join(part for part in said if part))
-        st.markdown(f"{_heard(clip)} · {_('similarity {value}', value=f'{each.similarity:.3f}')}")
+        alike = _("similarity {value}", value=f"{each.similarity:.3f}")
+        st.markdown(f"{_heard(clip)} · {alike}")
 
 
 def _name(clip: Described) -> str:
