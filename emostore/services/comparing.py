@@ -17,6 +17,7 @@ from emostore.analytics.resampling import SessionSums
 from emostore.emotions import EMOTIONS
 from emostore.errors import MetadataError
 from emostore.i18n import N_, Sentence
+from emostore.services import masked
 from emostore.services.descriptions import ROLES
 from emostore.store import audit, comparing, edits, profiles
 from emostore.store.report_views import CompareItem, ModelInUse
@@ -134,8 +135,8 @@ def compare(
             if item is None:
                 absent.append(thing)
                 break
-            used = used or item.model
-            samples.append(_sample(thing, item, half))
+            used = used or masked.honest(store, item.model)
+            samples.append(_sample(thing, item, half, used if item.model else None))
     return Comparison(
         used,
         tuple(sample for sample in samples if sample.mean),
@@ -236,7 +237,7 @@ def _halves(thing: Thing, things: Sequence[Thing], span: Span) -> list[tuple[Hal
     return [("before", span.first, until), ("after", since, span.last)]
 
 
-def _sample(thing: Thing, item: CompareItem, half: Half) -> Sample:
+def _sample(thing: Thing, item: CompareItem, half: Half, model: ModelInUse | None) -> Sample:
     spoken = item.speech_s > 0
     sums = SessionSums(item.sessions[spoken], item.speech_s[spoken], item.weighted[spoken])
     return Sample(
@@ -247,7 +248,7 @@ def _sample(thing: Thing, item: CompareItem, half: Half) -> Sample:
         int(item.clips.sum()),
         sums,
         comparison.averaged(sums) if len(sums) else None,
-        tuple(name for name in EMOTIONS if item.model and name not in item.model.classes),
+        tuple(name for name in EMOTIONS if model and name not in model.classes),
     )
 
 

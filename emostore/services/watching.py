@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from emostore.analytics.alerts import Alert, AlertRule, blind
 from emostore.errors import SettingsError
 from emostore.i18n import Sentence
-from emostore.services import alerting
+from emostore.services import alerting, masked
 from emostore.store import alert_reports, alert_rules, rollup_reading
 from emostore.store.alert_rules import RuleView
 from emostore.store.report_views import AlertView, ModelInUse, RuleFeedback
@@ -38,9 +38,10 @@ def rules(store: Store) -> tuple[RuleStatus, ...]:
 
 
 def model_in_use(store: Store) -> ModelInUse | None:
-    """The model of the newest analysis; None before the first one."""
+    """The model of the newest analysis, with the emotions that it really gives; None before the first one."""
     with store.reading() as session:
-        return rollup_reading.model_in_use(session, None)
+        found = rollup_reading.model_in_use(session, None)
+    return masked.honest(store, found)
 
 
 def sentence(view: AlertView) -> Sentence | None:

@@ -14,7 +14,7 @@ from emostore.services import agent_profile
 from emostore.services.agent_profile import WEEKS_FROM, AgentProfile
 from emostore.store.history import HistoryFilter
 from emostore.store.report_views import SeriesPoint
-from emostore.ui import report_buttons, series, urls
+from emostore.ui import masked, report_buttons, series, urls
 from emostore.ui.bootstrap import open_store
 from emostore.ui.text import _, calibration, duration, emotion, listed, plain, role
 
@@ -121,6 +121,7 @@ def _figures(found: AgentProfile) -> None:
                 version=model.calibration_version,
             )
         )
+        masked.note(model.name, model.revision)
 
 
 def _charts(found: AgentProfile) -> None:

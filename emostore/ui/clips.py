@@ -12,7 +12,7 @@ from emostore.engine.figures import caution
 from emostore.services.analysis import no_speech_sentence
 from emostore.store import reports
 from emostore.store.report_views import AlertView
-from emostore.ui import links
+from emostore.ui import links, masked
 from emostore.ui.bootstrap import open_store, uncertain_below
 from emostore.ui.scores import distribution
 from emostore.ui.text import _, domain, duration, emotion, explain, language, listed, plain, role, scenario, when
@@ -102,6 +102,7 @@ def chart(view: reports.ClipView, key: str = "clip") -> None:
         st.caption(
             _("{model} cannot give {names}. They are not measured, not zero.", model=analysis.model, names=names)
         )
+    masked.note(analysis.model, analysis.revision, declared=False)
 
 
 def metadata(view: reports.ClipView) -> None:

@@ -17,7 +17,7 @@ from emostore.services import history_address, ranking
 from emostore.services.ranking import Board, Place
 from emostore.store import history
 from emostore.store.history import HistoryFilter
-from emostore.ui import history_filters, images, links, report_filters, scoring, urls
+from emostore.ui import history_filters, images, links, masked, report_filters, scoring, urls
 from emostore.ui.bootstrap import open_store
 from emostore.ui.scores import theme
 from emostore.ui.text import _, explain, plain
@@ -149,6 +149,8 @@ def _summary(found: Board) -> None:
     if any(place.row.demo for place in found.places):
         parts.append(_("among them invented demo agents"))
     st.caption(" · ".join(parts))
+    if found.model is not None:
+        masked.note(found.model.name, found.model.revision)
 
 
 def _unknown(found: Board, wanted: Wanted) -> None:

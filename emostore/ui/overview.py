@@ -15,7 +15,7 @@ from emostore.services.standing import Standing
 from emostore.store import alert_reports, reports, rollup_build
 from emostore.store.alert_reports import AlertFilter
 from emostore.store.report_views import Mover
-from emostore.ui import jobs, links, series
+from emostore.ui import jobs, links, masked, series
 from emostore.ui.bootstrap import in_force, open_store
 from emostore.ui.history_filters import today
 from emostore.ui.text import _, duration, emotion, explain, plain, when
@@ -100,6 +100,7 @@ def mix(found: Standing) -> None:
                 model=plain(f"{found.model.name} · {found.model.revision[:8]}"),
             )
         )
+        masked.note(found.model.name, found.model.revision)
         series.mix(found.days, 1, found.model, key="mix")
         _history(
             _("The clips of these days"),

@@ -1,0 +1,29 @@
+"""Which emotions a model cannot give, said wherever a number of it would mislead."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from emostore.services import masked
+from emostore.ui.bootstrap import open_store
+from emostore.ui.text import _, emotion, listed, plain
+
+
+def note(model: str, revision: str, *, declared: bool = True) -> None:
+    """A line for each kind, or nothing. Without `declared` only what was seen, where the other is said already."""
+    found = masked.of(open_store(), (model, revision))
+    if declared and found.declared:
+        names = listed(map(emotion, found.declared))
+        st.caption(_("{model} cannot give {names}. They are not measured, not zero.", model=plain(model), names=names))
+    if found.seen:
+        names = listed(map(emotion, found.seen))
+        st.caption(
+            ":material/visibility_off: "
+            + _(
+                "{model} says that it can give {names}, but gave exactly 0 in each of its latest {count} clips. Take "
+                "them as not measured.",
+                model=plain(model),
+                names=names,
+                count=f"{found.clips:,}",
+            )
+        )

@@ -1,0 +1,63 @@
+"""What a model cannot give, declared or seen, on both databases."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from emostore.analytics.alerts import AlertRule
+from emostore.emotions import EMOTIONS
+from emostore.services import comparing, masked, watching
+from emostore.services.masked import Masked
+from emostore.store import clips, records
+from emostore.store import masked as stored
+from emostore.store.session import Store
+from tests.store.samples import LOGITS, NOON, analysed, clip, recording, statements
+
+MODEL = records.ModelRevisionKey("large", "1", 16, EMOTIONS[:8], "MIT")  # declares all but "unknown"
+KEY = (MODEL.name, MODEL.revision)
+
+
+def save(store: Store, first: int, count: int, **logits: float) -> None:
+    """Clips of one session whose `sad` and `surprised` are cut off, as happens where a mask is left on."""
+    row = np.array([*LOGITS[:5], 0.5, -np.inf, -np.inf, -np.inf], np.float32)
+    for name, value in logits.items():
+        row[EMOTIONS.index(name)] = value
+    for number in range(first, first + count):
+        new = clip(number, session_name="case", role="customer", agent="Ana", recording=recording(number))
+        clips.save(store, records.NewAnalysis(new, MODEL, analysed(row, MODEL), NOON))
+
+
+def test_an_emotion_that_is_exactly_zero_in_enough_clips_is_named(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(masked, "LEAST", 6)
+    assert masked.of(store, KEY) == Masked()
+    save(store, 0, 5)
+    assert masked.of(store, KEY) == Masked(("unknown",), (), 5)  # too few to tell
+    save(store, 5, 1)
+    assert masked.of(store, KEY) == Masked(("unknown",), ("sad", "surprised"), 6)
+    assert masked.of(store, ("large", "2")) == Masked()
+
+    used = watching.model_in_use(store)
+    assert used is not None
+    assert used.classes == ("angry", "disgusted", "fearful", "happy", "neutral", "other")
+    assert watching.blindness(AlertRule("r", ("sad", "surprised"), ">", 0.5), used) is not None
+    compared = comparing.compare(store, [comparing.Thing("session", "1")])
+    assert compared.samples[0].missing == ("sad", "surprised", "unknown")
+
+    # A little is enough: 1e-9 is what a saturated softmax gives.
+    save(store, 6, 1, sad=-20.0)
+    assert masked.of(store, KEY) == Masked(("unknown",), ("surprised",), 7)
+
+
+def test_only_the_latest_clips_are_read(store: Store) -> None:
+    save(store, 0, 4, sad=0.0)
+    with statements(store) as sent:
+        found = stored.given(store, KEY, 3)
+    assert found is not None
+    assert found.clips == 3
+    assert found.highest[EMOTIONS.index("sad")] > 0
+    assert found.highest[EMOTIONS.index("surprised")] == 0.0
+    assert len([each for each in sent if each.startswith("SELECT")]) == 2
+    assert masked.of(store, KEY).seen == ()
