@@ -32,7 +32,7 @@ def section(view: ClipView) -> None:
         with st.container(horizontal=True, vertical_alignment="center", key="my_label"):
             st.markdown(_("You heard: {label}", label=_said(mine.label)), width="content")
             if access.can("edit", view):
-                with st.popover(_("Change"), icon=":material/edit:", on_change="rerun", key="change_label") as box:
+                with st.popover(_("Change it"), icon=":material/edit:", on_change="rerun", key="change_label") as box:
                     if box.open:
                         form(view.clip_id, mine.label.reason, known=mine, saved=st.rerun)
                 st.button(
@@ -102,7 +102,8 @@ def form(
         key=f"label_comment_{clip_id}",
     )
     if st.button(
-        _("Save and go on") if shortcuts else _("Save"),
+        # Named, so that those who hear the page know what is chosen.
+        _("Save “{heard}” and go on", heard=name(heard)) if shortcuts else _("Save “{heard}”", heard=name(heard)),
         type="primary",
         icon=":material/check:",
         key=f"save_label_{clip_id}",
