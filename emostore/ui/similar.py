@@ -25,7 +25,9 @@ def show(view: ClipView) -> None:
     found = similar.similar(open_store(), analysis.analysis_id)
     model = f"{analysis.model} · {analysis.revision[:8]}"
     if found is None:
-        st.caption(_("No embedding is stored with the result of this clip, so there is nothing to compare with others."))
+        st.caption(
+            _("No embedding is stored with the result of this clip, so there is nothing to compare with others.")
+        )
     elif not found.found:
         st.caption(
             _(
