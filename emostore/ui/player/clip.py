@@ -18,6 +18,7 @@ from emostore.ui.bootstrap import in_force, open_store
 from emostore.ui.player import Marker, Stretch, Track, player
 from emostore.ui.text import _, emotion, explain, size
 
+FIRST_VERSION = 1  # of a model's calibrations: its scores as they are
 FALLBACK_BYTES = 200 * 1024**2  # Streamlit's own media lie in memory, so no more of a file than this
 
 
@@ -50,6 +51,9 @@ def show(voices: Sequence[Voice], names: Sequence[str]) -> None:
         start_s=_start_s(),
         key="player",
     )
+    analyses = [voice.view.newest for voice in voices if voice.path and voice.view.newest]
+    if any(each.calibration_version > FIRST_VERSION for each in analyses):
+        st.caption(_("Scores over time, and alerts about moments, are as the model gave them, without the calibration."))
 
 
 def moments(path: Trajectory, track: int = 0) -> list[Marker]:
