@@ -14,12 +14,13 @@ from emostore.emotions import EMOTIONS
 
 HEIGHT_PX = 420
 CHOICE = "clip"  # the selection that a click makes
+_STAR = "M0,-1L.29,-.4L.95,-.31L.48,.16L.59,.81L0,.5L-.59,.81L-.48,.16L-.95,-.31L-.29,-.4Z"
 # Of each emotion, so that they are told apart without colour.
 SHAPES = (
     *("triangle-up", "triangle-down", "diamond", "circle", "square", "cross"),
-    *("triangle-left", "wedge", "triangle-right"),
+    *("triangle-left", _STAR, "triangle-right"),
 )
-_POINT_PX2 = 60
+_POINT_PX2 = 70
 _LEGEND_COLUMNS = 3  # of emotion names: as many as a phone is wide
 
 
@@ -83,7 +84,7 @@ def map_chart(
     chart = (
         alt.Chart(alt.InlineData(values=values))
         .mark_point(
-            filled=True, size=_POINT_PX2, opacity=0.75, stroke=ink.background, strokeWidth=0.5, cursor="pointer"
+            filled=True, size=_POINT_PX2, opacity=0.85, stroke=ink.background, strokeWidth=0.5, cursor="pointer"
         )
         .encode(
             x=alt.X("x:Q", axis=axis, scale=along("x", middle[0])),
