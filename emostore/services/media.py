@@ -22,6 +22,7 @@ _OPUS = ".opus"
 _ASIDE = ".keep-"  # how the name of a file begins that is still being written
 _NAME = re.compile(r"audio/([0-9a-f]{2})/(\1[0-9a-f]{62})(\.opus)?")
 
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """Where audio was put, relative to the data folder, and as what."""

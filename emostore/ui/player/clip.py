@@ -53,7 +53,9 @@ def show(voices: Sequence[Voice], names: Sequence[str]) -> None:
     )
     analyses = [voice.view.newest for voice in voices if voice.path and voice.view.newest]
     if any(each.calibration_version > FIRST_VERSION for each in analyses):
-        st.caption(_("Scores over time, and alerts about moments, are as the model gave them, without the calibration."))
+        st.caption(
+            _("Scores over time, and alerts about moments, are as the model gave them, without the calibration.")
+        )
 
 
 def moments(path: Trajectory, track: int = 0) -> list[Marker]:
