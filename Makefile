@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PORT   ?= 8501
-JOBS   ?= 2
+JOBS   ?= 3  # more than two cores, because tests in the browser wait more than they compute
 
 .PHONY: run test lint format types bench baseline messages clean help
 
