@@ -30,6 +30,8 @@ PAGES = (
     "compare",
     "leaderboard",
     "alerts",
+    "label",
+    "calibration",
     "data",
     "data?section=draw&examples=all",
     "data?section=export",
