@@ -76,6 +76,7 @@ class Worker:
         self._lease_s, self._renew_s = lease_s, renew_s
         self._bell = jobs.listen()  # rings when something was handed in, when an item is done and to stop
         self._stopping = threading.Event()
+        self._taking = threading.Lock()
         self._lock = threading.Lock()  # guards the two below
         self._threads: tuple[threading.Thread, ...] = ()
         self._runs: dict[Run, threading.Thread] = {}
@@ -145,12 +146,13 @@ class Worker:
     def _take(self, kind: Kind | None = None) -> Run | None:
         self._release()
         name = processes.new_worker_name()  # one for each item, so that what is said of one concerns no other
-        item = job_claims.claim(self._store, name, self._lease_s, kind)
-        if item is None:
-            return None
-        run = Run(self._store, self._settings, self._load, item, name, MAX_ATTEMPTS, self._stopping)
-        with self._lock:
-            self._runs[run] = threading.current_thread()
+        with self._taking:
+            item = None if self._stopping.is_set() else job_claims.claim(self._store, name, self._lease_s, kind)
+            if item is None:
+                return None
+            run = Run(self._store, self._settings, self._load, item, name, MAX_ATTEMPTS, self._stopping)
+            with self._lock:
+                self._runs[run] = threading.current_thread()
         return run
 
     def _begin(self, run: Run) -> None:
@@ -207,7 +209,9 @@ class Worker:
     def _give_back(self) -> None:
         self._stopping.set()
         try:
-            for run in self._at_work():
+            with self._taking:  # what is being taken in this moment is put back, too, and nothing afterwards
+                held = self._at_work()
+            for run in held:
                 job_claims.give_back(self._store, run.worker)
         except Exception:
             log.warning("Items could not be put back; they are when their lease runs out", exc_info=True)

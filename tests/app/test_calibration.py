@@ -119,7 +119,7 @@ def test_a_trial_is_kept_activated_and_rolled_back(app: AppTest, store: Store) -
     shown = text(at)
     assert "under **\\*cool\\*** (version 2)" in shown
     assert "labels: 60, sessions: 60" in shown
-    assert "Before and after" in shown  # measured again in the same way, without being asked
+    assert "Before it and after it" in shown  # measured again in the same way, without being asked
     assert "keep_active" not in keys(at)
     assert "activate_2" not in keys(at)
     at.button(key="activate_1").click().run()

@@ -76,7 +76,7 @@ def test_labels_become_a_calibration_that_history_reads_and_that_can_be_undone(
     page.goto(f"{app.url}/calibration")
     settled(page)
     page.get_by_role("button", name="Try it out").click()
-    expect(page.get_by_role("heading", name="Before and after")).to_be_visible()
+    expect(page.get_by_role("heading", name="Before it and after it")).to_be_visible()
     expect(page.get_by_text("The scores come nearer to what raters heard, by more than chance")).to_be_visible()
     page.get_by_role("button", name="Keep and activate").click()
     expect(page.get_by_text(re.compile(r"under Temperature .* \(version 2\)"))).to_be_visible()

@@ -349,7 +349,7 @@ def _untranslated() -> tuple[str, ...]:
 
 # What is said in Latin letters in Chinese, too: formats, models, hashes, and the names of this test.
 LATIN = re.compile(
-    r"^(call|wav|Case|Ana|Blue|Bob|six|abcdef123456|none|pcm_mulaw|Hz|SHA|AI|Act|Emostore|Asia|Shanghai|UTC|EU|HTML|p|"
+    r"^(call|wav|Case|Ana|Blue|Bob|six|abcdef123456|none|pcm_mulaw|Hz|SHA|AI|Act|Emostore|Asia|Shanghai|UTC|EU|HTML|p|f|"
     r"[0-9a-f]{8,}|a\d\d|b\d\d)$"
 )
 
