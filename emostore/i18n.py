@@ -83,6 +83,13 @@ def listed(names: Iterable[str], language: str) -> str:
     return {"en": ", ", "zh": "、"}[language].join(names)
 
 
+def clock(seconds: float) -> str:
+    """A place in a recording as a player shows it, in any language: 0:05, 3:07 or 1:02:03."""
+    minutes, rest = divmod(int(seconds + 1e-6), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 def emotion_name(emotion: Emotion, language: str) -> str:
     """The emotion's name in `language`, as a label."""
     return emotion.zh if language == "zh" else emotion.en

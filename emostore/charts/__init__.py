@@ -6,7 +6,7 @@ import pandas  # noqa: F401
 from altair.utils.schemapi import disable_debug_mode
 
 from emostore.charts.bar import bar_chart
-from emostore.charts.course import Mark, Stretch, clock, course_chart
+from emostore.charts.course import Mark, Stretch, course_chart
 from emostore.charts.export import Format, inline_svg, save
 from emostore.charts.interval import Interval, axis_around, interval_chart
 from emostore.charts.map import MapPoint, map_chart
@@ -36,7 +36,6 @@ __all__ = [
     "alt_text",
     "axis_around",
     "bar_chart",
-    "clock",
     "course_chart",
     "coverage_chart",
     "day_label",

@@ -12,9 +12,10 @@ from typing import Any
 import altair as alt
 
 from emostore.charts import style
-from emostore.charts.style import EMOTION_RANGE, INK, PADDING, Theme
+from emostore.charts.style import EMOTION_RANGE, INK, Theme
 from emostore.charts.words import emotion_label, nine, strongest, words
 from emostore.emotions import EMOTIONS
+from emostore.i18n import clock
 
 HEIGHT_PX = 220
 STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
@@ -85,18 +86,9 @@ def course_chart(
         )
     )
     layers = [areas, *_marked(marks, end, theme)] if marks else [areas]
-    chart = alt.layer(*layers).properties(
-        width="container",
-        height=HEIGHT_PX,
-        padding=dict(PADDING),
-        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
-        description=course_alt_text(stretches, lang),
-        usermeta={"theme": theme},  # an export picks its background by it
+    return style.finished(
+        layers, height=HEIGHT_PX, description=course_alt_text(stretches, lang), mode=theme, title=title
     )
-    if title:
-        chart = chart.properties(title=alt.TitleParams(text=title))
-    styled: alt.LayerChart = chart.configure(**style.theme(theme))
-    return styled
 
 
 def course_alt_text(stretches: Sequence[Stretch], lang: str = "en") -> str:
@@ -108,13 +100,6 @@ def course_alt_text(stretches: Sequence[Stretch], lang: str = "en") -> str:
     }
     first, last = clock(stretches[0].start_s), clock(stretches[-1].end_s)
     return words(lang)["course"].format(first=first, last=last, found=strongest(mean, lang))
-
-
-def clock(seconds: float) -> str:
-    """A moment of a recording: 0:02, 3:07 or 1:02:03."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _areas(stretches: Sequence[Stretch], shown: Sequence[str], lang: str) -> Iterator[dict[str, Any]]:

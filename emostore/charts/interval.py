@@ -9,7 +9,7 @@ from typing import Any, Literal
 import altair as alt
 
 from emostore.charts import style
-from emostore.charts.style import INK, PADDING, SAMPLE_RANGE, Theme
+from emostore.charts.style import INK, SAMPLE_RANGE, Theme
 
 ROW_PX = 26
 VALUE_PX = 52  # the column of numbers right of the plot
@@ -76,16 +76,12 @@ def interval_chart(
             ),
         )
     )
-    chart = alt.layer(*_layers(base, x, rows, theme, reference)).properties(
-        width="container",
+    return style.finished(
+        _layers(base, x, rows, theme, reference),
         height=ROW_PX * len(names),
-        padding=dict(PADDING),
-        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
         description=description,
-        usermeta={"theme": theme},  # an export picks its background by it
+        mode=theme,
     )
-    styled: alt.LayerChart = chart.configure(**style.theme(theme))
-    return styled
 
 
 def axis_around(values: Sequence[float]) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from typing import Any
 import altair as alt
 
 from emostore.charts import style
-from emostore.charts.style import INK, PADDING, SAMPLE_DASHES, SAMPLE_RANGE, Theme
+from emostore.charts.style import INK, SAMPLE_DASHES, SAMPLE_RANGE, Theme
 from emostore.charts.words import words
 
 HEIGHT_PX = 280
@@ -79,7 +79,9 @@ def reliability_chart(
             tooltip=_tips({**tips, "interval": say["interval"], "clips": say["clips"]}),
         ),
     ]
-    return _finished(layers, reliability_alt_text(lines, lang), theme, title)
+    return style.finished(
+        layers, height=HEIGHT_PX, description=reliability_alt_text(lines, lang), mode=theme, title=title
+    )
 
 
 def coverage_chart(
@@ -118,7 +120,13 @@ def coverage_chart(
             tooltip=_tips({**tips, "interval": say["interval"]}),
         ),
     ]
-    return _finished(layers, coverage_alt_text(lines, chosen, lang), theme, title)
+    return style.finished(
+        layers,
+        height=HEIGHT_PX,
+        description=coverage_alt_text(lines, chosen, lang),
+        mode=theme,
+        title=title,
+    )
 
 
 def reliability_alt_text(lines: Mapping[str, Sequence[ReliabilityPoint]], lang: str = "en") -> str:
@@ -226,18 +234,3 @@ def _share(field: str, kind: type[Any], title: str) -> Any:
 
 def _tips(fields: Mapping[str, str]) -> list[alt.Tooltip]:
     return [alt.Tooltip(f"{field}:N", title=title) for field, title in fields.items()]
-
-
-def _finished(layers: Sequence[alt.Chart], description: str, theme: Theme, title: str | None) -> alt.LayerChart:
-    chart = alt.layer(*layers).properties(
-        width="container",
-        height=HEIGHT_PX,
-        padding=dict(PADDING),
-        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
-        description=description,
-        usermeta={"theme": theme},  # an export picks its background by it
-    )
-    if title:
-        chart = chart.properties(title=alt.TitleParams(text=title))
-    styled: alt.LayerChart = chart.configure(**style.theme(theme))
-    return styled

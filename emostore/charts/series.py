@@ -13,7 +13,7 @@ from typing import Any
 import altair as alt
 
 from emostore.charts import style
-from emostore.charts.style import EMOTION_RANGE, INK, PADDING, SAMPLE_DASHES, SAMPLE_RANGE, Theme
+from emostore.charts.style import EMOTION_RANGE, INK, SAMPLE_DASHES, SAMPLE_RANGE, Theme
 from emostore.charts.words import emotion_label, nine, strongest, words
 from emostore.emotions import EMOTIONS
 
@@ -87,7 +87,9 @@ def mix_chart(
         )
         .add_params(under)
     )
-    return _finished([areas, times], mix_alt_text(points, lang), theme, title)
+    return style.finished(
+        [areas, times], height=HEIGHT_PX, description=mix_alt_text(points, lang), mode=theme, title=title
+    )
 
 
 def line_chart(
@@ -136,7 +138,9 @@ def line_chart(
             ),
         ),
     ]
-    return _finished(layers, line_alt_text(lines, figure, lang), theme, title)
+    return style.finished(
+        layers, height=HEIGHT_PX, description=line_alt_text(lines, figure, lang), mode=theme, title=title
+    )
 
 
 def mix_alt_text(points: Sequence[MixPoint], lang: str = "en") -> str:
@@ -280,18 +284,3 @@ def _next_day(point: MixPoint | LinePoint) -> date:
 
 def _last_day(point: MixPoint | LinePoint) -> date:
     return _next_day(point) - timedelta(1)
-
-
-def _finished(layers: Sequence[alt.Chart], description: str, theme: Theme, title: str | None) -> alt.LayerChart:
-    chart = alt.layer(*layers).properties(
-        width="container",
-        height=HEIGHT_PX,
-        padding=dict(PADDING),
-        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
-        description=description,
-        usermeta={"theme": theme},  # an export picks its background by it
-    )
-    if title:
-        chart = chart.properties(title=alt.TitleParams(text=title))
-    styled: alt.LayerChart = chart.configure(**style.theme(theme))
-    return styled

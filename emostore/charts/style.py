@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
+
+import altair as alt
 
 from emostore.emotions import BY_NAME, EMOTIONS
 
@@ -39,6 +42,24 @@ INK: dict[Theme, Ink] = {
     "light": Ink(background="#ffffff", text="#131722", muted="#5b6473", line="#e1e5eb", edge="#868e9b"),
     "dark": Ink(background="#12151c", text="#eceef3", muted="#a4acba", line="#2a303c", edge="#6d7686"),
 }
+
+
+def finished(
+    layers: Iterable[alt.Chart], *, height: int, description: str, mode: Theme, title: str | None = None
+) -> alt.LayerChart:
+    """Layers as one chart, as wide as where it stands, with its alt text, in the colours of a theme."""
+    chart = alt.layer(*layers).properties(
+        width="container",
+        height=height,
+        padding=dict(PADDING),
+        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
+        description=description,
+        usermeta={"theme": mode},  # an export picks its background by it
+    )
+    if title:
+        chart = chart.properties(title=alt.TitleParams(text=title))
+    styled: alt.LayerChart = chart.configure(**theme(mode))
+    return styled
 
 
 def theme(mode: Theme = "light") -> dict[str, Any]:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emostore.charts import style
-from emostore.charts.style import INK, PADDING, SAMPLE_RANGE, Theme
+from emostore.charts.style import INK, SAMPLE_RANGE, Theme
+from emostore.i18n import clock
 
 LANE_PX = 34
 BAR_PX = 20
@@ -63,18 +64,13 @@ def lanes_chart(
         scale=alt.Scale(domain=names, paddingInner=0, paddingOuter=0),
         axis=alt.Axis(title=None, labelColor=ink.text, labelFontSize=13, labelLimit=NAME_PX, labelPadding=10),
     )
-    chart = alt.layer(*_layers(lanes, y, length_s, theme)).properties(
-        width="container",
+    return style.finished(
+        _layers(lanes, y, length_s, theme),
         height=LANE_PX * len(lanes),
-        padding=dict(PADDING),
-        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
         description=description,
-        usermeta={"theme": theme},  # an export picks its background by it
+        mode=theme,
+        title=title,
     )
-    if title:
-        chart = chart.properties(title=alt.TitleParams(text=title))
-    styled: alt.LayerChart = chart.configure(**style.theme(theme))
-    return styled
 
 
 def thinned(stretches: ArrayLike, length_s: float, parts: int = PARTS) -> FloatArray:
@@ -91,13 +87,6 @@ def thinned(stretches: ArrayLike, length_s: float, parts: int = PARTS) -> FloatA
     ends = np.maximum.accumulate(np.maximum(found[:, 1], starts + least))
     first = np.concatenate([[True], starts[1:] >= ends[:-1] + least])
     return np.stack([starts[first], ends[np.concatenate([first[1:], [True]])]], axis=1)
-
-
-def clock(seconds: float) -> str:
-    """A time in a recording: 3:07 or 1:02:03."""
-    minutes, rest = divmod(int(seconds + 1e-6), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _layers(lanes: Sequence[Lane], y: alt.Y, length_s: float, mode: Theme) -> list[alt.Chart]:

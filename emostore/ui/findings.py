@@ -13,13 +13,14 @@ from emostore.analytics.insight_rules import Scenario
 from emostore.analytics.insights import insights
 from emostore.analytics.quality import BALANCED, ScoringProfile, service_quality_score
 from emostore.emotions import EMOTIONS
+from emostore.i18n import clock
 from emostore.services import alerting, watching
 from emostore.store import alert_reports, reports
 from emostore.store.report_views import AlertView
 from emostore.ui import alert_rules, alerts, links
 from emostore.ui.bootstrap import open_store
 from emostore.ui.scoring import label
-from emostore.ui.text import _, clock, explain, plain
+from emostore.ui.text import _, explain, plain
 
 SHOWN_ALERTS = 3  # of a clip, before the rest is left to the Alerts page
 

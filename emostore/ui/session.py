@@ -5,13 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from emostore import access
+from emostore.i18n import clock
 from emostore.services import session_view
 from emostore.services.session_view import Conversation, Voice
 from emostore.store import reports, session_reports
 from emostore.store.session_reports import SessionRecording, SessionView
 from emostore.ui import clips, links, report_buttons
 from emostore.ui.bootstrap import open_store, uncertain_below
-from emostore.ui.text import _, clock, duration, emotion, explain, listed, plain, when
+from emostore.ui.text import _, duration, emotion, explain, listed, plain, when
 
 CHOICES = 50  # newest clips whose sessions are offered where none was asked for
 _LIST_ROWS = 6  # recordings that are seen without scrolling

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from emostore.analytics.talk import Side, Talk
+from emostore.i18n import clock
 from emostore.services.session_view import Conversation
 from emostore.ui import images
 from emostore.ui.scores import theme
-from emostore.ui.text import _, clock, duration, listed, plain
+from emostore.ui.text import _, duration, listed, plain
 
 if TYPE_CHECKING:
     import altair as alt

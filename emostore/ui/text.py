@@ -106,13 +106,6 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def clock(seconds: float) -> str:
-    """A place in a recording, as its player shows it: 0:05, 3:07 or 1:02:03."""
-    minutes, rest = divmod(int(seconds + 1e-6), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
 def size(byte_count: float) -> str:
     """A number of bytes, as computers count them: 2 GB are 2 · 1024³."""
     for unit in ("B", "kB", "MB"):

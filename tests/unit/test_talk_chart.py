@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from emostore import charts
-from emostore.charts.talk import PARTS, Lane, clock, lanes_chart, thinned
+from emostore.charts.talk import PARTS, Lane, lanes_chart, thinned
+from emostore.i18n import clock
 from tests.unit.test_charts import NAMES_THAT_LOOK_LIKE_MARKUP, layers, png_size
 
 LANES = [
