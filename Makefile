@@ -24,7 +24,7 @@ run: $(VENV)/.ready  ## install, create or migrate the database, start the app o
 	$(BIN)/python -m emostore.api --port $(PORT)
 
 test: $(VENV)/.dev  ## run every test that can run on this machine
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev  ## check style and formatting
 	$(BIN)/ruff check .

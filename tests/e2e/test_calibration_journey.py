@@ -17,7 +17,7 @@ from emostore.ui.labels import KEYS
 from tests.app.labelled import KEY, heard, label, many
 from tests.e2e.conftest import App, new_app, settled
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("player")]
+pytestmark = pytest.mark.e2e
 CLIPS = 60
 
 

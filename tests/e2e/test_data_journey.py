@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from emostore.analytics.reference import CASES
 from tests.e2e.conftest import App, settled
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.e2e
 
 COMPLAINT = {"emotion": "angry", "scores": dict(CASES["Customer complaint"]), "timestamp": "2024-01-04 22:30:09"}
 

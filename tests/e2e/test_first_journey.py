@@ -12,7 +12,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.audio_samples import shared_audio
 from tests.e2e.conftest import App, settled
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.e2e
 
 AUDIO = shared_audio()
 needs_audio = pytest.mark.skipif(AUDIO is None, reason="real test audio is not present")

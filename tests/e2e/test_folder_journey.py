@@ -17,7 +17,6 @@ from tests.e2e.conftest import App, settled
 AUDIO = shared_audio()
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.xdist_group("browser"),
     pytest.mark.skipif(AUDIO is None, reason="real test audio is not present"),
 ]
 

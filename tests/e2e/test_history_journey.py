@@ -16,7 +16,7 @@ from emostore.store.session import create_store
 from tests.app.stored import saved
 from tests.e2e.conftest import WAIT_MS, App, new_app, settled
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.e2e
 
 CLIPS = 70  # of which every other one is Ana's, and a page has 50
 NASTY = "=1+1 <b>**Ana**</b> مكالمة"

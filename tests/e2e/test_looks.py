@@ -16,7 +16,7 @@ from tests.app import sides
 from tests.app.stored import saved
 from tests.e2e.conftest import App, new_app, settled
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("looks")]
+pytestmark = pytest.mark.e2e
 
 PAGES = (
     "",

@@ -13,7 +13,7 @@ from emostore.store.session import create_store
 from tests.app.test_similar import stored
 from tests.e2e.conftest import App, new_app, settled
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture

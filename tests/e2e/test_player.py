@@ -25,7 +25,7 @@ from emostore.store.session import Store, create_store
 from tests.audio_samples import noise, tone, write_wav
 from tests.e2e.conftest import App, new_app, settled
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("player")]
+pytestmark = pytest.mark.e2e
 
 NOW = datetime(2026, 3, 31, 6, 5, tzinfo=UTC)
 MODEL = records.ModelRevisionKey("nine", "abcdef123456", 2, EMOTIONS, "none")

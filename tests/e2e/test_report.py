@@ -14,7 +14,7 @@ from emostore.store import migrate, reports
 from emostore.store.session import create_store
 from tests.services.reported import NASTY, save_call
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from emostore.store.session import create_store
 from tests.app.calls import ANGRY, CALM, GLAD, ODD_NAME, call, calls, varied
 from tests.e2e.conftest import App, new_app, settled
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture

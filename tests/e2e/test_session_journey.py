@@ -17,7 +17,7 @@ from tests.app.sides import AGENT, CUSTOMER, SILENT, call, session_of, window_lo
 from tests.e2e.conftest import App, new_app, settled
 from tests.e2e.test_player import Served
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("player")]
+pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")

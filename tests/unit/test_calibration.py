@@ -303,9 +303,6 @@ def test_too_few_labels_and_impossible_wishes_are_refused() -> None:
 # Real speech: the baseline, trained without the speaker it hears
 
 
-real_speech = pytest.mark.xdist_group("heard")  # in one process, which reads and trains once
-
-
 class Heard:
     """EmoDB as it is and over a phone line, as features, and models that have not heard certain speakers."""
 
@@ -349,7 +346,6 @@ def held_out_logits(heard: Heard, rows: NDArray[np.bool_]) -> Floats:
     return logits[rows]
 
 
-@real_speech
 def test_a_model_eight_times_too_sure_is_brought_back(heard: Heard) -> None:
     """Calibration error out of fold: from above 0.15 to under 0.07."""
     half = np.arange(len(heard.label)) % 2 == 0
@@ -366,7 +362,6 @@ def test_a_model_eight_times_too_sure_is_brought_back(heard: Heard) -> None:
     assert 5 < (found.calibration.scaling.temperature or 0) < 12
 
 
-@real_speech
 def test_other_shares_of_emotions_are_allowed_for(heard: Heard) -> None:
     """Cheerful and matter-of-fact calls, after labels of every emotion: more are right, and likelier."""
     logits = held_out_logits(heard, np.ones(len(heard.label), bool))
@@ -396,7 +391,6 @@ def test_other_shares_of_emotions_are_allowed_for(heard: Heard) -> None:
     assert figures(after, truth).uar < figures(before, truth).uar
 
 
-@real_speech
 def test_a_phone_line_is_brought_nearer_to_the_studio(heard: Heard) -> None:
     """Without a label of any call, every speaker left out of training."""
     n = len(heard.label)
@@ -415,7 +409,6 @@ def test_a_phone_line_is_brought_nearer_to_the_studio(heard: Heard) -> None:
     assert after.uar > before.uar + 0.02
 
 
-@real_speech
 def test_the_alignment_that_wins_on_held_out_labels_is_taken(heard: Heard) -> None:
     """245 dimensions and 230 clips of each domain: more than mean and variance is not known well enough."""
     mine = heard.speaker % 2 == 1
