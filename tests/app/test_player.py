@@ -15,8 +15,9 @@ from streamlit.testing.v1 import AppTest
 from emostore import audio
 from emostore.config import settings
 from emostore.emotions import EMOTIONS, EmotionScores
-from emostore.services import media, playback
+from emostore.services import labelling, media, playback
 from emostore.store import clips, records
+from emostore.store.labels import NewLabel
 from emostore.store.session import Store
 from emostore.ui.player import clip as on_clip
 from tests.app import sides
@@ -96,6 +97,19 @@ def test_the_player_gets_the_voice_its_scores_and_its_moments(app: AppTest, stor
         ("change", WINDOWS / 2 + 1),
     ]
     assert "kept as it was uploaded" in text(at)
+
+
+@pytest.mark.usefixtures("route")
+@pytest.mark.parametrize(
+    ("heard", "said", "is_coloured"), [("happy", "Happy", True), ("cannot_tell", "Cannot tell", False)]
+)
+def test_what_one_heard_oneself_stands_at_the_beginning(
+    app: AppTest, store: Store, tmp_path: Path, heard: str, said: str, is_coloured: bool
+) -> None:
+    identifier, _ = stored(store, tmp_path)
+    labelling.save(store, identifier, NewLabel(heard))
+    (marker,) = [each for each in handed_over(opened(app, identifier))["markers"] if each["kind"] == "label"]
+    assert (marker["at_s"], marker["text"], marker["color"] is not None) == (0.0, said, is_coloured)
 
 
 @pytest.mark.usefixtures("route")

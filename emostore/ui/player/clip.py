@@ -9,11 +9,12 @@ from streamlit import runtime
 
 from emostore.analytics import trajectory as paths
 from emostore.analytics.trajectory import NOTABLE, Trajectory
+from emostore.emotions import EMOTIONS
 from emostore.errors import EmostoreError
-from emostore.services import peaks, playback, session_view
+from emostore.services import labelling, peaks, playback, session_view
 from emostore.services.session_view import Voice
 from emostore.store import alert_reports, reports
-from emostore.ui import alert_rules
+from emostore.ui import alert_rules, labels
 from emostore.ui.bootstrap import in_force, open_store
 from emostore.ui.player import Marker, Stretch, Track, player
 from emostore.ui.text import _, emotion, explain, size
@@ -42,7 +43,11 @@ def show(voices: Sequence[Voice], names: Sequence[str]) -> None:
         markers=[
             marker
             for track, voice in enumerate(voices)
-            for marker in (*alerts(voice.view, track), *(moments(voice.path, track) if voice.path else ()))
+            for marker in (
+                *alerts(voice.view, track),
+                *labelled(voice.view, track),
+                *(moments(voice.path, track) if voice.path else ()),
+            )
         ],
         turns=[
             Stretch(each.turn.start_s, each.turn.end_s, each.turn.side, each.emotion, each.score)
@@ -88,6 +93,15 @@ def alerts(view: reports.ClipView, track: int = 0) -> list[Marker]:
         for each in alert_reports.of_clip(open_store(), view.clip_id)
         if each.start_s is not None and each.analysis_id == newest and each.state != "false_alarm"
     ]
+
+
+def labelled(view: reports.ClipView, track: int = 0) -> list[Marker]:
+    """What the reader has said of the clip: of all of it, so it stands at the beginning."""
+    mine = labelling.mine(open_store(), view.clip_id)
+    if mine is None:
+        return []
+    heard = mine.label.emotion
+    return [Marker(0.0, "label", labels.name(heard), track, heard if heard in EMOTIONS else None)]
 
 
 def _sound(view: reports.ClipView) -> tuple[playback.Sound | None, peaks.Peaks | None]:
