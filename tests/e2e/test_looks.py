@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from emostore.store import migrate
 from emostore.store.session import create_store
@@ -103,6 +103,9 @@ def scrolls_sideways(page: Page, width: int) -> bool:
 
 def faults(page: Page, *theirs: str) -> list[tuple[str, list[str]]]:
     """What bars somebody from the page, but for what Streamlit draws itself."""
+    page.wait_for_timeout(300)  # in which Streamlit begins to run again if it hears of the dark only now
+    settled(page)
+    expect(page.locator('[data-stale="true"]')).to_have_count(0)  # what is about to be replaced is pale
     context = {"include": [['[data-testid="stMain"]']], "exclude": [[selector] for selector in theirs]}
     results = Axe().run(page, context=context)
     return [
