@@ -28,8 +28,8 @@ from urllib.parse import urlencode
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from emostore.audio import decode
-from emostore.services import demo
-from emostore.services.demo_names import agent_name
+from emostore.services.invented import demo
+from emostore.services.invented.demo_names import agent_name
 from emostore.store import migrate
 from emostore.store.session import create_store
 from tests.audio_samples import shared_audio, write_wav

@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 from sqlalchemy import select, text
 
 from benchmarks.store import filled, postgresql
-from emostore.services import similar
-from emostore.store import bulk, neighbours
-from emostore.store.models import Analysis, Embedding
+from emostore.services.neighbours import similar
+from emostore.store.calibration import neighbours
 from emostore.store.session import Store
+from emostore.store.tables.models import Analysis, Embedding
+from emostore.store.writing import bulk
 
 CENTRES = 400
 AGENTS = 1000

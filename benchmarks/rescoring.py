@@ -23,10 +23,10 @@ from sqlalchemy import select, update
 
 from benchmarks.store import filled, postgresql
 from emostore.analytics.calibration import Calibration, Scaling
-from emostore.services import calibrating
-from emostore.store import calibrations, rescoring
-from emostore.store.models import Agent
+from emostore.services.calibration import calibrating
+from emostore.store.calibration import calibrations, rescoring
 from emostore.store.session import Store
+from emostore.store.tables.models import Agent
 
 GOALS = {"sqlite": 20_000, "postgresql": 8_000}  # analyses a second
 EVERY_S = 0.02  # between two changes of the other writer

@@ -24,24 +24,17 @@ import numpy as np
 from sqlalchemy import create_engine, make_url, select, text
 
 from emostore.analytics.alerts import DEFAULT_RULES
-from emostore.services import alerting, demo, ranking
-from emostore.services.demo_names import agent_name, team_name
-from emostore.store import (
-    agent_reports,
-    alert_reports,
-    clips,
-    comparing,
-    history,
-    migrate,
-    overview,
-    records,
-    reports,
-    size,
-)
-from emostore.store.history import HistoryFilter
-from emostore.store.models import Recording
+from emostore.services import alerting
+from emostore.services.invented import demo
+from emostore.services.invented.demo_names import agent_name, team_name
+from emostore.services.views import ranking
+from emostore.store import migrate
+from emostore.store.reports import agent_reports, alert_reports, comparing, history, overview, reports, size
+from emostore.store.reports.history import HistoryFilter
+from emostore.store.reports.views import ClipCursor
 from emostore.store.session import Store, create_store
-from emostore.store.views import ClipCursor
+from emostore.store.tables.models import Recording
+from emostore.store.writing import clips, records
 
 TODAY = date(2026, 11, 20)
 GOALS_MS = {

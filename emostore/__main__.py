@@ -19,10 +19,14 @@ from emostore.config import Settings, settings
 from emostore.engine import registry
 from emostore.errors import EmostoreError, MetadataError
 from emostore.i18n import explain
-from emostore.services import backup, demo, downloads, output, pairing, sidecar, verify
+from emostore.services import downloads, output, verify
 from emostore.services.analysis import Analyser, Source, Status
-from emostore.services.describing import describe
-from emostore.services.descriptions import (
+from emostore.services.backups import backup
+from emostore.services.downloads import text
+from emostore.services.invented import demo
+from emostore.services.metadata import pairing, sidecar
+from emostore.services.metadata.describing import describe
+from emostore.services.metadata.descriptions import (
     Description,
     parse_domain,
     parse_roles,
@@ -30,9 +34,10 @@ from emostore.services.descriptions import (
     parse_sides,
     parse_time,
 )
-from emostore.services.downloads import text
-from emostore.services.filenames import NoMatch, parse_pattern
-from emostore.store import migrate, reports, rollup_build
+from emostore.services.metadata.filenames import NoMatch, parse_pattern
+from emostore.store import migrate
+from emostore.store.reports import reports
+from emostore.store.rollups import rollup_build
 from emostore.store.session import create_store
 
 app = typer.Typer(no_args_is_help=True, help="Voice emotion: recorded speech in, nine scores out.")

@@ -28,7 +28,10 @@ from starlette.routing import Route
 from emostore import access
 from emostore.config import settings
 from emostore.errors import AccessError, EmostoreError, StoreError
-from emostore.services import exporting, history_address, playback, preferences
+from emostore.services import preferences
+from emostore.services.exports import exporting
+from emostore.services.sound import playback
+from emostore.services.views import history_address
 from emostore.store.session import Store, create_store
 
 log = logging.getLogger(__name__)

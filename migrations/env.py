@@ -15,8 +15,8 @@ from sqlalchemy.types import TypeDecorator
 
 from emostore.errors import StoreError
 from emostore.store.migrate import migrating
-from emostore.store.models import Base
 from emostore.store.session import create_store
+from emostore.store.tables.models import Base
 
 
 def render_item(kind: str, item: Any, _: object) -> str | bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from emostore import access
-from emostore.services import watching
-from emostore.ui import alert_rules, alerts, shell
+from emostore.services.views import watching
+from emostore.ui import shell
+from emostore.ui.alerts import alert_rules, alerts
 from emostore.ui.bootstrap import open_store
 from emostore.ui.text import _
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from emostore import access
-from emostore.services import session_view
-from emostore.store import reports
-from emostore.ui import clips, editing, findings, labels, report_buttons, scoring, shell, similar
+from emostore.services.views import session_view
+from emostore.store.reports import reports
+from emostore.ui import report_buttons, shell
 from emostore.ui.bootstrap import open_store
+from emostore.ui.clip import clips, editing, findings, similar
+from emostore.ui.label import labels
 from emostore.ui.player import clip as player
+from emostore.ui.settings import scoring
 from emostore.ui.text import _, plain
 
 shell.through_home()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from emostore import access
-from emostore.services import comparing
-from emostore.ui import compare, compared, shell
+from emostore.services.views import comparing
+from emostore.ui import shell
 from emostore.ui.bootstrap import open_store
+from emostore.ui.compare import compare, compared
 from emostore.ui.text import _
 
 shell.through_home()

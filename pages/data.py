@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from emostore import access
-from emostore.ui import data, data_draw, data_export, data_import, shell
+from emostore.ui import shell
+from emostore.ui.data import data, data_draw, data_export, data_import
 from emostore.ui.text import _
 
 shell.through_home()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from emostore import access
-from emostore.ui import agent_header, embedding_map, history, history_filters, shell
+from emostore.ui import shell
+from emostore.ui.history import agent_header, embedding_map, history, history_filters
 from emostore.ui.text import _
 
 shell.through_home()

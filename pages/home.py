@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from emostore import access
-from emostore.ui import examples, overview, shell
+from emostore.ui import shell
+from emostore.ui.home import examples, overview
 from emostore.ui.text import _
 
 shell.through_home()

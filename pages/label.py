@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from emostore import access
-from emostore.ui import labelling, shell
+from emostore.ui import shell
+from emostore.ui.label import labelling
 from emostore.ui.text import _
 
 shell.through_home()

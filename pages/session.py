@@ -5,8 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from emostore import access
-from emostore.ui import clips, session, session_sides, session_talk, shell
+from emostore.ui import shell
+from emostore.ui.clip import clips
 from emostore.ui.player import clip as player
+from emostore.ui.session import session, session_sides, session_talk
 from emostore.ui.text import _, plain
 
 shell.through_home()

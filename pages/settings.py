@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from emostore import access
-from emostore.ui import choices, models, shell, storage, trail
+from emostore.ui import shell
+from emostore.ui.settings import choices, models, storage, trail
 from emostore.ui.text import _
 
 shell.through_home()

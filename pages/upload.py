@@ -5,8 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from emostore import access
-from emostore.ui import jobs, shell, uploads
+from emostore.ui import shell
 from emostore.ui.text import _
+from emostore.ui.upload import jobs, uploads
 
 shell.through_home()
 st.title(_("Upload"))

@@ -15,10 +15,12 @@ import typer
 from emostore.commands.shared import fail, opened
 from emostore.errors import EmostoreError, MetadataError
 from emostore.i18n import explain
-from emostore.services import exporting, history_address, importing
-from emostore.services.descriptions import Description, parse_domain, parse_roles, parse_scenario
-from emostore.services.exporting import Format, What
+from emostore.services import importing
+from emostore.services.exports import exporting
+from emostore.services.exports.exporting import Format, What
 from emostore.services.importing import Given, Imported, Options, Plan, Planned, Refused
+from emostore.services.metadata.descriptions import Description, parse_domain, parse_roles, parse_scenario
+from emostore.services.views import history_address
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 _STATES = {

@@ -17,11 +17,13 @@ from emostore.analytics.alerts import DEFAULT_RULES, Alert, AlertRule, Role, fin
 from emostore.analytics.trajectory import Trajectory, speech_mask, window_scores
 from emostore.emotions import EMOTIONS
 from emostore.errors import MetadataError, SettingsError
-from emostore.store import alert_rules, alerts, audit, edits, records, rule_previews
-from emostore.store.alert_rules import RuleView
-from emostore.store.rollup_reading import Model
-from emostore.store.rule_previews import Candidate, Limit, Scope
+from emostore.store import audit
+from emostore.store.alerts import alert_rules, alerts, rule_previews
+from emostore.store.alerts.alert_rules import RuleView
+from emostore.store.alerts.rule_previews import Candidate, Limit, Scope
+from emostore.store.rollups.rollup_reading import Model
 from emostore.store.session import Store
+from emostore.store.writing import edits, records
 
 log = logging.getLogger(__name__)
 

@@ -18,11 +18,14 @@ from emostore.emotions import EmotionScores
 from emostore.engine.recognizer import ModelInfo, Recognition, Recognizer
 from emostore.errors import EmostoreError, StoreError
 from emostore.i18n import N_, Explained, Sentence
-from emostore.services import alerting, calibrating, editing, media, peaks
-from emostore.services.descriptions import Description, Role
+from emostore.services import alerting, editing
+from emostore.services.calibration import calibrating
+from emostore.services.metadata.descriptions import Description, Role
+from emostore.services.sound import media, peaks
 from emostore.services.to_store import new_recording, outcome_to_store, segments
-from emostore.store import clips, records, reports
+from emostore.store.reports import reports
 from emostore.store.session import Store
+from emostore.store.writing import clips, records
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,8 @@ import logging
 import threading
 
 from emostore.errors import EmostoreError
-from emostore.store import reports, rollup_build
+from emostore.store.reports import reports
+from emostore.store.rollups import rollup_build
 from emostore.store.session import Store
 
 log = logging.getLogger(__name__)

@@ -15,10 +15,11 @@ from pathlib import Path
 
 from emostore import access
 from emostore.config import Settings
-from emostore.services import cache, media
-from emostore.store import audit, deletes, edits
-from emostore.store.deletes import Deleted
+from emostore.services.sound import cache, media
+from emostore.store import audit
 from emostore.store.session import Store
+from emostore.store.writing import deletes, edits
+from emostore.store.writing.deletes import Deleted
 
 log = logging.getLogger(__name__)
 

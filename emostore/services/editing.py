@@ -10,10 +10,12 @@ from sqlalchemy.orm import Session
 
 from emostore import access
 from emostore.errors import MetadataError
-from emostore.services import alerting, calibrating
-from emostore.services.descriptions import DOMAINS, ROLES, SCENARIOS, Role
-from emostore.store import audit, edits, sides
+from emostore.services import alerting
+from emostore.services.calibration import calibrating
+from emostore.services.metadata.descriptions import DOMAINS, ROLES, SCENARIOS, Role
+from emostore.store import audit
 from emostore.store.session import Store
+from emostore.store.writing import edits, sides
 
 MAX_OFFSET_S = 86_400.0  # between the beginnings of two files of one call
 

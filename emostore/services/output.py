@@ -10,8 +10,8 @@ from emostore.emotions import EmotionScores
 from emostore.engine.registry import ModelListing
 from emostore.i18n import explain
 from emostore.services.analysis import ClipResult
-from emostore.services.backup import Contents
-from emostore.store.reports import ClipRow
+from emostore.services.backups.backup import Contents
+from emostore.store.reports.reports import ClipRow
 
 
 def as_json(result: ClipResult) -> str:

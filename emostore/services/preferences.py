@@ -12,11 +12,12 @@ from pydantic import ValidationError
 from emostore import access
 from emostore.config import Settings
 from emostore.errors import EmostoreError, SettingsError
-from emostore.services.descriptions import Description
-from emostore.services.job_views import description_as_json, description_from_json
-from emostore.store import audit, edits
+from emostore.services.metadata.descriptions import Description
+from emostore.services.queue.job_views import description_as_json, description_from_json
+from emostore.store import audit
 from emostore.store import preferences as stored
 from emostore.store.session import Store
+from emostore.store.writing import edits
 
 log = logging.getLogger(__name__)
 

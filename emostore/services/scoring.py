@@ -8,9 +8,10 @@ from dataclasses import replace
 from emostore import access
 from emostore.analytics.quality import BALANCED, BUILT_IN, ScoringProfile
 from emostore.errors import MetadataError, SettingsError
-from emostore.store import audit, edits, profiles
+from emostore.store import audit, profiles
 from emostore.store.profiles import ScoringView
 from emostore.store.session import Store
+from emostore.store.writing import edits
 
 log = logging.getLogger(__name__)
 

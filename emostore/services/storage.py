@@ -11,8 +11,9 @@ from emostore import access
 from emostore.config import Settings
 from emostore.engine import slim
 from emostore.engine.places import download_folder
-from emostore.services import media, staging
-from emostore.store import reports, size
+from emostore.services.queue import staging
+from emostore.services.sound import media
+from emostore.store.reports import reports, size
 from emostore.store.session import Store
 
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from emostore import audio, speech
 from emostore.emotions import EmotionScores
 from emostore.engine.recognizer import Recognition
-from emostore.services import media
-from emostore.services.descriptions import Description
-from emostore.store import records
+from emostore.services.metadata.descriptions import Description
+from emostore.services.sound import media
+from emostore.store.writing import records
 
 
 def new_recording(

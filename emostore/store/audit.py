@@ -10,11 +10,11 @@ from typing import Any, Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from emostore.store import bulk
-from emostore.store.admin_models import AuditEvent
-from emostore.store.models import NAME_LENGTH
-from emostore.store.names import clean
 from emostore.store.session import Store
+from emostore.store.tables.admin_models import AuditEvent
+from emostore.store.tables.models import NAME_LENGTH
+from emostore.store.writing import bulk
+from emostore.store.writing.names import clean
 
 Action = Literal["analysed", "renamed", "merged", "moved", "changed", "deleted", "restored"]
 ObjectType = Literal["recording", "clip", "session", "agent", "settings", "database"]

@@ -7,9 +7,9 @@ from typing import cast
 from sqlalchemy import delete, exists, select, update
 from sqlalchemy.orm import Session
 
-from emostore.store import alerts, deletes
-from emostore.store.edits import changing
-from emostore.store.models import (
+from emostore.store.alerts import alerts
+from emostore.store.session import Store
+from emostore.store.tables.models import (
     ActiveCalibration,
     Agent,
     Analysis,
@@ -20,8 +20,9 @@ from emostore.store.models import (
     RecordingSession,
     Team,
 )
-from emostore.store.report_models import Alert
-from emostore.store.session import Store
+from emostore.store.tables.report_models import Alert
+from emostore.store.writing import deletes
+from emostore.store.writing.edits import changing
 
 _AT_ONCE = 2_000  # recordings deleted in one transaction
 _WAITING = 40  # of the latest alerts stay open

@@ -19,13 +19,13 @@ from sqlalchemy.orm import Session
 
 from emostore.emotions import EMOTIONS
 from emostore.errors import StoreError
-from emostore.store import rollup_build
 from emostore.store.failures import named, place
-from emostore.store.job_models import Job, JobItem
-from emostore.store.models import Base
-from emostore.store.report_models import RollupState, clusters, rollups
+from emostore.store.rollups import rollup_build
 from emostore.store.session import Store
-from emostore.store.types import EmbeddingVector, Logits, Segments, UtcDateTime, WindowLogits
+from emostore.store.tables.job_models import Job, JobItem
+from emostore.store.tables.models import Base
+from emostore.store.tables.report_models import RollupState, clusters, rollups
+from emostore.store.tables.types import EmbeddingVector, Logits, Segments, UtcDateTime, WindowLogits
 
 _DERIVED = {rollups.name, clusters.name, RollupState.__tablename__}
 _LEFT_OUT = {Job.__tablename__, JobItem.__tablename__} | _DERIVED

@@ -14,15 +14,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, NullPool, inspect, text
 
 from emostore.errors import StoreError
-from emostore.store import (  # noqa: F401 (their tables become part of `Base.metadata`)
-    admin_models,
-    job_models,
-    label_models,
-    report_models,
-)
 from emostore.store.failures import named, place
-from emostore.store.models import Base
 from emostore.store.session import Store, create_database_engine, create_store
+from emostore.store.tables.models import Base
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "migrations"
 _ADVISORY_LOCK = 0x656D6F73746F7265  # "emostore": any number, if only every process takes the same

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from emostore.store import bulk
-from emostore.store.admin_models import Preference
 from emostore.store.session import Store
+from emostore.store.tables.admin_models import Preference
+from emostore.store.writing import bulk
 
 
 def read(store: Store) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from emostore.errors import MetadataError
-from emostore.store.models import NAME_LENGTH
-from emostore.store.names import clean, clean_name
-from emostore.store.report_models import ScoringProfile, TargetProfile
 from emostore.store.session import Store
+from emostore.store.tables.models import NAME_LENGTH
+from emostore.store.tables.report_models import ScoringProfile, TargetProfile
+from emostore.store.writing.names import clean, clean_name
 
 
 @dataclass(frozen=True, slots=True)

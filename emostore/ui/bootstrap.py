@@ -9,9 +9,10 @@ import streamlit as st
 from emostore.config import Settings, settings
 from emostore.engine import registry
 from emostore.engine.queue import BatchingQueue, shared
-from emostore.services import calibrating, daily_totals, preferences
+from emostore.services import daily_totals, preferences
+from emostore.services.calibration import calibrating
 from emostore.services.downloads import BackgroundDownload
-from emostore.services.worker import Worker
+from emostore.services.queue.worker import Worker
 from emostore.store import migrate
 from emostore.store.session import Store, create_store
 

@@ -8,14 +8,15 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from emostore.services import exporting, history_address
-from emostore.services.exporting import Format, What
-from emostore.store import history
-from emostore.store.history import HistoryFilter
+from emostore.services.exports import exporting
+from emostore.services.exports.exporting import Format, What
+from emostore.services.views import history_address
+from emostore.store.reports import history
+from emostore.store.reports.history import HistoryFilter
 from emostore.store.session import Store
 from emostore.ui import links
 from emostore.ui.bootstrap import open_store
-from emostore.ui.history_filters import today
+from emostore.ui.history.history_filters import today
 from emostore.ui.text import _
 
 _NAMES: dict[Format, str] = {

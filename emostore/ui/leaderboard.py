@@ -13,13 +13,15 @@ import streamlit as st
 from emostore import access
 from emostore.analytics.quality import ScoringProfile
 from emostore.analytics.ranking import LEAST_SESSIONS, method_sentences
-from emostore.services import history_address, ranking
-from emostore.services.ranking import Board, Place
-from emostore.store import history
-from emostore.store.history import HistoryFilter
-from emostore.ui import history_filters, images, links, masked, report_filters, scoring, urls
+from emostore.services.views import history_address, ranking
+from emostore.services.views.ranking import Board, Place
+from emostore.store.reports import history
+from emostore.store.reports.history import HistoryFilter
+from emostore.ui import images, links, masked, urls
 from emostore.ui.bootstrap import open_store
+from emostore.ui.history import history_filters, report_filters
 from emostore.ui.scores import theme
+from emostore.ui.settings import scoring
 from emostore.ui.text import _, explain, plain
 
 if TYPE_CHECKING:

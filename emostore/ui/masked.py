@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from emostore.services import masked
+from emostore.services.calibration import masked
 from emostore.ui.bootstrap import open_store
 from emostore.ui.text import _, emotion, listed, plain
 

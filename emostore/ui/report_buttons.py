@@ -15,7 +15,7 @@ import streamlit as st
 from emostore import i18n
 from emostore.errors import EmostoreError
 from emostore.services.analysis import unexpected
-from emostore.store.views import ClipView
+from emostore.store.reports.views import ClipView
 from emostore.ui import images
 from emostore.ui.bootstrap import in_force, open_store
 from emostore.ui.text import _, language

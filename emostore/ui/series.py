@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from emostore.emotions import EMOTIONS
-from emostore.store.report_views import ModelInUse, SeriesPoint
+from emostore.store.reports.report_views import ModelInUse, SeriesPoint
 from emostore.ui import images
 from emostore.ui.scores import theme
 from emostore.ui.text import _, emotion, language

@@ -10,8 +10,8 @@ import numpy as np
 
 from emostore.emotions import EMOTIONS, EmotionScores
 from emostore.services import alerting
-from emostore.store import clips, records
 from emostore.store.session import Store
+from emostore.store.writing import clips, records
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 MODEL = records.ModelRevisionKey("nine", "abcdef123456", 2, EMOTIONS, "none")

@@ -10,10 +10,11 @@ import numpy as np
 from emostore import audio
 from emostore.config import settings
 from emostore.emotions import EMOTIONS, EmotionScores
-from emostore.services import labelling, media
-from emostore.store import clips, records
-from emostore.store.labels import NewLabel, Reason
+from emostore.services.calibration import labelling
+from emostore.services.sound import media
+from emostore.store.calibration.labels import NewLabel, Reason
 from emostore.store.session import Store
+from emostore.store.writing import clips, records
 from tests.app.stored import NOW
 from tests.audio_samples import noise, write_wav
 

@@ -12,9 +12,11 @@ import numpy as np
 from emostore import audio
 from emostore.config import settings
 from emostore.emotions import EMOTIONS, EmotionScores
-from emostore.services import alerting, media
-from emostore.store import clips, records, reports
+from emostore.services import alerting
+from emostore.services.sound import media
+from emostore.store.reports import reports
 from emostore.store.session import Store
+from emostore.store.writing import clips, records
 from tests.app.stored import NOW
 from tests.audio_samples import noise, write_wav
 

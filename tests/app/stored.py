@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import numpy as np
 
 from emostore.emotions import EMOTIONS, EmotionScores
-from emostore.store import clips, records
 from emostore.store.session import Store
+from emostore.store.writing import clips, records
 
 NOW = datetime(2026, 3, 31, 6, 5, tzinfo=UTC)
 MODEL = records.ModelRevisionKey("six", "abcdef123456", 2, (*EMOTIONS[:5], "sad"), "none")

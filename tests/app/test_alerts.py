@@ -10,9 +10,10 @@ from streamlit.testing.v1 import AppTest
 from emostore import access
 from emostore.analytics.alerts import AlertRule
 from emostore.services import alerting
-from emostore.store import alert_reports, alert_rules
+from emostore.store.alerts import alert_rules
+from emostore.store.reports import alert_reports
 from emostore.store.session import Store
-from emostore.ui import alerts
+from emostore.ui.alerts import alerts
 from tests.app.calls import ANGRY, CALM, ODD_NAME, SIX, call, mixed
 from tests.app.conftest import HOME, text
 

@@ -10,10 +10,12 @@ from emostore.analytics.calibration import Calibration, Scaling
 from emostore.analytics.calibration.fitting import Options
 from emostore.config import settings
 from emostore.errors import SettingsError
-from emostore.services import calibrating, fitting, labelling, preferences
-from emostore.store import calibrations, edits
-from emostore.store.labels import NewLabel
+from emostore.services import preferences
+from emostore.services.calibration import calibrating, fitting, labelling
+from emostore.store.calibration import calibrations
+from emostore.store.calibration.labels import NewLabel
 from emostore.store.session import Store
+from emostore.store.writing import edits
 from emostore.ui.bootstrap import open_store
 from tests.app.conftest import text
 from tests.app.labelled import KEY, label, many

@@ -15,7 +15,7 @@ from emostore.analytics.alerts import AlertRule
 from emostore.analytics.quality import service_quality_score
 from emostore.config import settings
 from emostore.services import alerting, preferences
-from emostore.store import alert_reports, reports
+from emostore.store.reports import alert_reports, reports
 from emostore.store.session import Store
 from tests.app import sides
 from tests.app.conftest import text

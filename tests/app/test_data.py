@@ -13,8 +13,8 @@ from streamlit.testing.v1 import AppTest
 
 from emostore import access
 from emostore.analytics.reference import CASES
-from emostore.services import exporting
-from emostore.store import reports
+from emostore.services.exports import exporting
+from emostore.store.reports import reports
 from emostore.store.session import Store
 from emostore.ui import exports
 from tests.app.conftest import text

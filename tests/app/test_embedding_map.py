@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from emostore.services import embedding_map
-from emostore.store.history import HistoryFilter
+from emostore.services.neighbours import embedding_map
+from emostore.store.reports.history import HistoryFilter
 from emostore.store.session import Store
 from tests.app.conftest import text
 from tests.app.stored import saved

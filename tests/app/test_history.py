@@ -12,10 +12,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from emostore import access
-from emostore.store import history as stored_history
-from emostore.store import reports
+from emostore.store.reports import history as stored_history
+from emostore.store.reports import reports
 from emostore.store.session import Store
-from emostore.ui import exports, history
+from emostore.ui import exports
+from emostore.ui.history import history
 from tests.app.conftest import text
 from tests.app.stored import NOW, saved
 

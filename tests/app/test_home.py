@@ -9,10 +9,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from emostore import access
-from emostore.services import demo
-from emostore.store import reports
+from emostore.services.invented import demo
+from emostore.store.reports import reports
 from emostore.store.session import Store
-from emostore.ui import overview
+from emostore.ui.home import overview
 from tests.app.conftest import text
 from tests.app.stored import NOW, saved
 

@@ -8,9 +8,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from emostore import access
-from emostore.services import labelling
-from emostore.store import labels
-from emostore.store.labels import NewLabel
+from emostore.services.calibration import labelling
+from emostore.store.calibration import labels
+from emostore.store.calibration.labels import NewLabel
 from emostore.store.session import Store
 from tests.app.conftest import text
 from tests.app.labelled import label, many

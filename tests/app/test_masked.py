@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from emostore.services import masked
+from emostore.services.calibration import masked
 from emostore.store.session import Store
 from tests.app.conftest import text
 from tests.store.test_masked import save

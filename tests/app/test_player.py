@@ -15,10 +15,11 @@ from streamlit.testing.v1 import AppTest
 from emostore import audio
 from emostore.config import settings
 from emostore.emotions import EMOTIONS, EmotionScores
-from emostore.services import labelling, media, playback
-from emostore.store import clips, records
-from emostore.store.labels import NewLabel
+from emostore.services.calibration import labelling
+from emostore.services.sound import media, playback
+from emostore.store.calibration.labels import NewLabel
 from emostore.store.session import Store
+from emostore.store.writing import clips, records
 from emostore.ui.player import clip as on_clip
 from tests.app import sides
 from tests.app.conftest import text

@@ -33,7 +33,7 @@ def test_an_agents_header_offers_the_agents_report(app: AppTest, store: Store) -
 
 def test_a_clip_offers_the_picture_of_its_scores_over_time(data_dir: Path, store: Store) -> None:
     def script(clip_id: int) -> None:
-        from emostore.store import reports
+        from emostore.store.reports import reports
         from emostore.ui import report_buttons
         from emostore.ui.bootstrap import open_store
 

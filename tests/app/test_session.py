@@ -14,9 +14,11 @@ from streamlit.testing.v1 import AppTest
 
 from emostore import access
 from emostore.emotions import EMOTIONS
-from emostore.services import editing, playback
-from emostore.store import records, reports
+from emostore.services import editing
+from emostore.services.sound import playback
+from emostore.store.reports import reports
 from emostore.store.session import Store
+from emostore.store.writing import records
 from emostore.ui import links
 from tests.app.conftest import text
 from tests.app.sides import AGENT, CUSTOMER, SILENT, Voice, call, session_of

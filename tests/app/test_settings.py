@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from emostore import access
 from emostore.config import settings
 from emostore.services import preferences
-from emostore.store import history, reports
+from emostore.store.reports import history, reports
 from emostore.store.session import Store
 from tests.app.conftest import text
 from tests.app.stored import saved

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from streamlit.testing.v1 import AppTest
 
-from emostore.store import clips, records
 from emostore.store.session import Store
+from emostore.store.writing import clips, records
 from tests.app.conftest import text
 from tests.app.stored import MODEL, NOW, saved
 from tests.store import samples

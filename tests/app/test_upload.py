@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from emostore.services import jobs
-from emostore.store import reports
+from emostore.services.queue import jobs
+from emostore.store.reports import reports
 from emostore.store.session import Store
 from tests.app.conftest import text
 from tests.audio_samples import real_audio

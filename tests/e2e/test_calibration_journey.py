@@ -11,9 +11,10 @@ from playwright.sync_api import Page, expect
 
 from emostore.config import settings
 from emostore.emotions import BY_NAME
-from emostore.store import calibrations, labels, migrate
+from emostore.store import migrate
+from emostore.store.calibration import calibrations, labels
 from emostore.store.session import Store, create_store
-from emostore.ui.labels import KEYS
+from emostore.ui.label.labels import KEYS
 from tests.app.labelled import KEY, heard, label, many
 from tests.e2e.conftest import App, new_app, settled
 

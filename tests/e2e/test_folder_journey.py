@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from emostore.services import jobs
-from emostore.store import reports
+from emostore.services.queue import jobs
+from emostore.store.reports import reports
 from emostore.store.session import create_store
 from tests.audio_samples import shared_audio
 from tests.e2e.conftest import App, settled

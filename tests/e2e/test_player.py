@@ -19,9 +19,10 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from emostore import audio
 from emostore.config import Settings
 from emostore.emotions import BY_NAME, EMOTIONS, EmotionScores
-from emostore.services import media
-from emostore.store import clips, migrate, records
+from emostore.services.sound import media
+from emostore.store import migrate
 from emostore.store.session import Store, create_store
+from emostore.store.writing import clips, records
 from tests.audio_samples import noise, tone, write_wav
 from tests.e2e.conftest import App, new_app, settled
 

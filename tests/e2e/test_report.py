@@ -10,7 +10,8 @@ from playwright.sync_api import Browser
 
 from emostore.config import Settings
 from emostore.services.report import Maker
-from emostore.store import migrate, reports
+from emostore.store import migrate
+from emostore.store.reports import reports
 from emostore.store.session import create_store
 from tests.services.reported import NASTY, save_call
 

@@ -18,9 +18,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Column, Integer, inspect, make_url, text
 
 from emostore.errors import StoreError
-from emostore.store import clips, deletes, history, migrate, reports, rollup_build
-from emostore.store.models import Base
+from emostore.store import migrate
+from emostore.store.reports import history, reports
+from emostore.store.rollups import rollup_build
 from emostore.store.session import Store, create_store
+from emostore.store.tables.models import Base
+from emostore.store.writing import clips, deletes
 from tests.conftest import Postgres
 from tests.store import races, rollup_oracle
 from tests.store.samples import analysis

@@ -27,9 +27,9 @@ from emostore.engine.recognizer import (
     window_bounds,
 )
 from emostore.errors import EmostoreError
-from emostore.services import jobs
-from emostore.services.descriptions import Description
-from emostore.services.worker import Worker
+from emostore.services.metadata.descriptions import Description
+from emostore.services.queue import jobs
+from emostore.services.queue.worker import Worker
 from emostore.store import migrate
 from emostore.store.session import Store, create_store
 

@@ -16,10 +16,12 @@ from emostore import access, audio, speech
 from emostore.config import Settings
 from emostore.errors import AccessError, ModelError
 from emostore.services.analysis import Analyser, ClipResult, Progress, Source, Stage, Status
-from emostore.services.descriptions import Description
-from emostore.services.job_views import description_as_json, description_from_json
-from emostore.store import audit, reports, saving
+from emostore.services.metadata.descriptions import Description
+from emostore.services.queue.job_views import description_as_json, description_from_json
+from emostore.store import audit
+from emostore.store.reports import reports
 from emostore.store.session import Store
+from emostore.store.writing import saving
 from tests.audio_samples import real_audio, write_wav
 from tests.services.conftest import LoudnessModel
 

@@ -17,9 +17,15 @@ import pytest
 from emostore import access
 from emostore.config import Settings
 from emostore.errors import AccessError, StoreError
-from emostore.services import backup, deleting, editing, media, preferences
-from emostore.store import alert_rules, alerts, audit, clips, dump, edits, history, migrate, reports, rollup_build
+from emostore.services import deleting, editing, preferences
+from emostore.services.backups import backup
+from emostore.services.sound import media
+from emostore.store import audit, dump, migrate
+from emostore.store.alerts import alert_rules, alerts
+from emostore.store.reports import history, reports
+from emostore.store.rollups import rollup_build
 from emostore.store.session import Store, create_store
+from emostore.store.writing import clips, edits
 from tests.conftest import Postgres
 from tests.store import rollup_oracle
 from tests.store.samples import OTHER_MODEL, analysis, recording, sha

@@ -10,9 +10,10 @@ import pytest
 from emostore import access
 from emostore.analytics.comparison import TARGETS
 from emostore.errors import AccessError, MetadataError
-from emostore.services import comparing
-from emostore.services.comparing import Comparison, Span, Thing
-from emostore.store import migrate, profiles, search
+from emostore.services.views import comparing
+from emostore.services.views.comparing import Comparison, Span, Thing
+from emostore.store import migrate, profiles
+from emostore.store.reports import search
 from emostore.store.session import Store, create_store
 from tests.app.calls import ANGRY, CALM, GLAD, NOW, SIX, call, calls, varied
 

@@ -12,10 +12,12 @@ import pytest
 from emostore import access
 from emostore.config import Settings, settings
 from emostore.errors import AccessError, MetadataError
-from emostore.services import deleting, editing, media
+from emostore.services import deleting, editing
 from emostore.services.analysis import Analyser, Source, Status
-from emostore.services.descriptions import Description
-from emostore.store import audit, history, reports
+from emostore.services.metadata.descriptions import Description
+from emostore.services.sound import media
+from emostore.store import audit
+from emostore.store.reports import history, reports
 from emostore.store.session import Store
 from tests.services.conftest import LoudnessModel
 

@@ -13,8 +13,8 @@ from starlette.testclient import TestClient
 
 from emostore import access, api
 from emostore.config import Settings
-from emostore.services import exporting
-from emostore.store import export_reports, history
+from emostore.services.exports import exporting
+from emostore.store.reports import export_reports, history
 from emostore.store.session import Store
 from tests.app.stored import saved
 

@@ -21,8 +21,8 @@ from pyarrow import parquet
 
 from emostore.analytics.quality import PUBLISHED
 from emostore.emotions import EMOTIONS, EmotionScores
-from emostore.services import export_raw, export_tables, exporting, xlsx
-from emostore.store.views import HistoryRow
+from emostore.services.exports import export_raw, export_tables, exporting, xlsx
+from emostore.store.reports.views import HistoryRow
 
 NOW = datetime(2026, 3, 31, 6, 5, tzinfo=UTC)
 SCORES = EmotionScores((0.1, 0.05, 0.05, 0.2, 0.3, 0.1, 0.1, 0.05, 0.05))

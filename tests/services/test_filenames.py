@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from emostore.errors import MetadataError
 from emostore.i18n import explain
-from emostore.services.descriptions import Description
-from emostore.services.filenames import Matched, NoMatch, parse_pattern, preview
+from emostore.services.metadata.descriptions import Description
+from emostore.services.metadata.filenames import Matched, NoMatch, parse_pattern, preview
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
@@ -148,7 +148,7 @@ def test_names_made_to_be_hard_are_answered_with_no_more_steps_than_their_length
             steps += 1
             return str.startswith(self, *arguments)  # type: ignore[arg-type]
 
-    from emostore.services import filenames
+    from emostore.services.metadata import filenames
 
     pattern = parse_pattern("{agent}a*a{team}a*a{session}a*b")
     assert filenames._match(pattern.parts, Counting("a" * 1000)) is None

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emostore.emotions import EMOTIONS
-from emostore.services import history_address
-from emostore.services.descriptions import ROLES
-from emostore.services.history_address import ALERTS, FIRST_DAY, LAST_DAY, NAMES, read, write
-from emostore.store.history import HistoryFilter
+from emostore.services.metadata.descriptions import ROLES
+from emostore.services.views import history_address
+from emostore.services.views.history_address import ALERTS, FIRST_DAY, LAST_DAY, NAMES, read, write
+from emostore.store.reports.history import HistoryFilter
 
 TODAY = date(2026, 3, 31)
 

@@ -23,14 +23,17 @@ from emostore.analytics.reference import CASES
 from emostore.config import Settings
 from emostore.emotions import EMOTIONS, EmotionScores
 from emostore.errors import AccessError
-from emostore.services import exporting, importing
-from emostore.services.descriptions import ROLES, Description
+from emostore.services import importing
+from emostore.services.exports import exporting
 from emostore.services.importing import Given, Options, Plan, sources
 from emostore.services.importing.drawing import samples
 from emostore.services.importing.values import logits_of
-from emostore.store import alert_reports, clips, export_reports, history, migrate, records, reports
+from emostore.services.metadata.descriptions import ROLES, Description
+from emostore.store import migrate
+from emostore.store.reports import alert_reports, export_reports, history, reports
+from emostore.store.reports.views import HistoryRow
 from emostore.store.session import Store, create_store
-from emostore.store.views import HistoryRow
+from emostore.store.writing import clips, records
 from tests.store.samples import row_counts
 
 BUSINESS = dict(CASES["Business talk"])

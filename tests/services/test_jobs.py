@@ -19,13 +19,14 @@ from emostore.config import Settings
 from emostore.engine.queue import BatchingQueue
 from emostore.engine.recognizer import FloatArray, Recognition
 from emostore.errors import AccessError, AudioError, EmostoreError, MetadataError, ModelError, StoreError
-from emostore.services import job_run, jobs, processes, staging, worker
 from emostore.services.analysis import Analyser, Source, Stage, Status
-from emostore.services.descriptions import Description
-from emostore.services.worker import Worker
-from emostore.store import job_claims, reports
-from emostore.store.job_models import JobItem
+from emostore.services.metadata.descriptions import Description
+from emostore.services.queue import job_run, jobs, processes, staging, worker
+from emostore.services.queue.worker import Worker
+from emostore.store.queue import job_claims
+from emostore.store.reports import reports
 from emostore.store.session import Store
+from emostore.store.tables.job_models import JobItem
 from tests.services.conftest import DEADLINE_S, LoudnessModel, Tone, Waiting, stage, wait_until
 from tests.store.samples import statements
 

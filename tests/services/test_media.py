@@ -11,10 +11,10 @@ import pytest
 from emostore import audio
 from emostore.config import Settings
 from emostore.errors import AudioError, StoreError
-from emostore.services import media, opus
 from emostore.services.analysis import Analyser, Source, Status
-from emostore.services.descriptions import Description
-from emostore.store import reports
+from emostore.services.metadata.descriptions import Description
+from emostore.services.sound import media, opus
+from emostore.store.reports import reports
 from emostore.store.session import Store
 from tests.services.conftest import LoudnessModel
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from emostore import audio
-from emostore.services.descriptions import Description
-from emostore.services.pairing import Pair, linked, pairs
+from emostore.services.metadata.descriptions import Description
+from emostore.services.metadata.pairing import Pair, linked, pairs
 
 NOTHING = Description()
 

@@ -16,11 +16,13 @@ from starlette.testclient import TestClient
 from emostore import access, api, audio
 from emostore.config import Settings, settings
 from emostore.errors import AudioError, StoreError
-from emostore.services import cache, deleting, media, peaks, playback
+from emostore.services import deleting
 from emostore.services.analysis import Analyser, Source
-from emostore.services.descriptions import Description
-from emostore.store import clips, records, reports
+from emostore.services.metadata.descriptions import Description
+from emostore.services.sound import cache, media, peaks, playback
+from emostore.store.reports import reports
 from emostore.store.session import Store
+from emostore.store.writing import clips, records
 from tests.audio_samples import FORMATS, clicks, noise, tone, write_encoded, write_wav
 from tests.services.conftest import LoudnessModel
 

@@ -13,7 +13,7 @@ from emostore.config import Settings
 from emostore.errors import AccessError, SettingsError
 from emostore.services import preferences, storage
 from emostore.services.analysis import Analyser, Source
-from emostore.services.descriptions import Description
+from emostore.services.metadata.descriptions import Description
 from emostore.services.preferences import Preferences
 from emostore.store import audit
 from emostore.store import preferences as stored

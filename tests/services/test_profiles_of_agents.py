@@ -10,10 +10,10 @@ import pytest
 
 from emostore.analytics.quality import PUBLISHED, service_quality_score
 from emostore.emotions import EMOTIONS, EmotionScores
-from emostore.services import agent_profile, standing
-from emostore.store import clips, records
-from emostore.store.history import HistoryFilter
+from emostore.services.views import agent_profile, standing
+from emostore.store.reports.history import HistoryFilter
 from emostore.store.session import Store
+from emostore.store.writing import clips, records
 
 TODAY = date(2026, 3, 31)
 MODEL = records.ModelRevisionKey("nine", "1", 2, EMOTIONS, "none")

@@ -13,7 +13,8 @@ from emostore import access
 from emostore.analytics.quality import BALANCED, PUBLISHED, ScoringProfile, service_quality_score
 from emostore.analytics.ranking import AgentSample, rank
 from emostore.errors import AccessError, MetadataError
-from emostore.services import ranking, scoring
+from emostore.services import scoring
+from emostore.services.views import ranking
 from emostore.store import migrate
 from emostore.store.session import Store, create_store
 from tests.app.calls import ANGRY, CALM, GLAD, ODD_NAME, call, calls, mixed, varied

@@ -22,11 +22,12 @@ from emostore.config import Settings
 from emostore.emotions import EMOTIONS, EmotionScores
 from emostore.errors import EmostoreError
 from emostore.i18n import Sentence
-from emostore.services import agent_profile, report, session_view
+from emostore.services import report
 from emostore.services.report import Maker, course, facts, page, parts
 from emostore.services.report.wording import Wording
-from emostore.store import reports
-from emostore.store.history import HistoryFilter
+from emostore.services.views import agent_profile, session_view
+from emostore.store.reports import reports
+from emostore.store.reports.history import HistoryFilter
 from emostore.store.session import Store
 from tests.services.reported import ANGRY, CALM, LENGTH_S, NASTY, NOW, SPEECH, WINDOWS, save_call, save_weeks
 

@@ -9,9 +9,10 @@ import pytest
 
 from emostore.analytics.trajectory import Trajectory
 from emostore.emotions import EMOTIONS
-from emostore.services import editing, session_view
-from emostore.services.session_view import Voice
-from emostore.store import reports
+from emostore.services import editing
+from emostore.services.views import session_view
+from emostore.services.views.session_view import Voice
+from emostore.store.reports import reports
 from emostore.store.session import Store
 from tests.app.sides import AGENT, CUSTOMER, SILENT, call
 

@@ -10,11 +10,11 @@ import pytest
 
 from emostore.errors import MetadataError
 from emostore.i18n import explain
-from emostore.services import sidecar
-from emostore.services.describing import describe
-from emostore.services.descriptions import Description, merge
-from emostore.services.filenames import parse_pattern
-from emostore.services.sidecar import Sidecar
+from emostore.services.metadata import sidecar
+from emostore.services.metadata.describing import describe
+from emostore.services.metadata.descriptions import Description, merge
+from emostore.services.metadata.filenames import parse_pattern
+from emostore.services.metadata.sidecar import Sidecar
 
 ZONE = "Asia/Shanghai"
 NOON = datetime(2026, 3, 31, 12, tzinfo=UTC)

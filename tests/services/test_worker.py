@@ -14,14 +14,15 @@ from emostore.config import Settings
 from emostore.engine.queue import BatchingQueue
 from emostore.engine.waiting import WaitingRoom
 from emostore.errors import StoreError
-from emostore.services import job_run, jobs
 from emostore.services.analysis import Analyser, Source, Status
-from emostore.services.descriptions import Description
-from emostore.services.worker import MOST_AT_ONCE, Worker
-from emostore.store import job_claims, reports
-from emostore.store import jobs as store_jobs
-from emostore.store.job_models import JobItem
+from emostore.services.metadata.descriptions import Description
+from emostore.services.queue import job_run, jobs
+from emostore.services.queue.worker import MOST_AT_ONCE, Worker
+from emostore.store.queue import job_claims
+from emostore.store.queue import jobs as store_jobs
+from emostore.store.reports import reports
 from emostore.store.session import Store
+from emostore.store.tables.job_models import JobItem
 from tests.services.conftest import DEADLINE_S, LoudnessModel, Tone, Waiting, wait_until
 
 pytestmark = pytest.mark.usefixtures("talkative")

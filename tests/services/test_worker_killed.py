@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from emostore.config import Settings
-from emostore.services import jobs
 from emostore.services.analysis import Status
-from emostore.services.descriptions import Description
-from emostore.store import reports
+from emostore.services.metadata.descriptions import Description
+from emostore.services.queue import jobs
+from emostore.store.reports import reports
 from emostore.store.session import Store, create_store
 from tests.services import worker_child
 from tests.services.worker_child import POINTS

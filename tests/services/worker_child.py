@@ -18,10 +18,11 @@ from emostore.config import Settings
 from emostore.engine.queue import BatchingQueue
 from emostore.engine.recognizer import FloatArray, Recognition
 from emostore.errors import EmostoreError
-from emostore.services import jobs, staging
-from emostore.services.worker import Worker
-from emostore.store import clips, job_claims
+from emostore.services.queue import jobs, staging
+from emostore.services.queue.worker import Worker
+from emostore.store.queue import job_claims
 from emostore.store.session import create_store
+from emostore.store.writing import clips
 from tests.services.conftest import RATE, LoudnessModel
 
 

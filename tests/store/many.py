@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from sqlalchemy import text
 
 from emostore.emotions import EMOTIONS
-from emostore.store.models import Base
-from emostore.store.report_models import EVERYBODY, VALUES
 from emostore.store.session import Store
+from emostore.store.tables.models import Base
+from emostore.store.tables.report_models import EVERYBODY, VALUES
 
 CLIPS = 100_000
 AGENTS = 200

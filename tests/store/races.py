@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from emostore.store import clips, job_claims, migrate
+from emostore.store import migrate
+from emostore.store.queue import job_claims
 from emostore.store.session import create_store
+from emostore.store.writing import clips
 from tests.store.samples import analysis
 
 

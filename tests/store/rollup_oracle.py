@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, select
 
 from emostore.emotions import EMOTIONS
-from emostore.store.models import Analysis, Clip, Score
-from emostore.store.report_models import EVERYBODY, NOBODY, Alert, RollupState, clusters, rollups
 from emostore.store.session import Store
+from emostore.store.tables.models import Analysis, Clip, Score
+from emostore.store.tables.report_models import EVERYBODY, NOBODY, Alert, RollupState, clusters, rollups
 
 MICRO = 1_000_000
 Rows = dict[tuple[Any, ...], dict[str, int]]

@@ -12,8 +12,9 @@ import numpy as np
 from sqlalchemy import event, func, select
 
 from emostore.emotions import EMOTIONS, EmotionScores
-from emostore.store import clips, models
 from emostore.store.session import Store
+from emostore.store.tables import models
+from emostore.store.writing import clips
 
 MODEL = clips.ModelRevisionKey("baseline", "0123abcd", 16, EMOTIONS[:5], "Apache-2.0")
 OTHER_MODEL = clips.ModelRevisionKey("emotion2vec_plus_large", "89ef", 4, EMOTIONS, "MIT")

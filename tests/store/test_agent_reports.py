@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from emostore.emotions import EMOTIONS, EmotionScores
-from emostore.store import agent_reports, clips, comparing, overview, rollup_build, rollup_reading
-from emostore.store.models import Agent, Analysis, Clip, Score
-from emostore.store.report_views import Moments
+from emostore.store.reports import agent_reports, comparing, overview
+from emostore.store.reports.report_views import Moments
+from emostore.store.rollups import rollup_build, rollup_reading
 from emostore.store.session import Store
+from emostore.store.tables.models import Agent, Analysis, Clip, Score
+from emostore.store.writing import clips
 from tests.store.samples import MODEL, OTHER_MODEL, analysed, analysis, recording
 
 FIRST = datetime(2026, 1, 1, 3, tzinfo=UTC)

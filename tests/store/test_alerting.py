@@ -15,9 +15,11 @@ from emostore.analytics.alerts import DEFAULT_RULES, AlertRule, findings
 from emostore.emotions import EMOTIONS, EmotionScores
 from emostore.errors import MetadataError
 from emostore.services import alerting, editing
-from emostore.store import alert_reports, alert_rules, alerts, clips, edits, history
-from emostore.store.alert_reports import AlertFilter
+from emostore.store.alerts import alert_rules, alerts
+from emostore.store.reports import alert_reports, history
+from emostore.store.reports.alert_reports import AlertFilter
 from emostore.store.session import Store
+from emostore.store.writing import clips, edits
 from tests.store import rollup_oracle
 from tests.store.samples import MODEL, NOON, analysis, recording, statements
 

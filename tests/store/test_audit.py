@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from emostore.store import audit, clips
+from emostore.store import audit
 from emostore.store.session import Store
+from emostore.store.writing import clips
 from tests.store.samples import analysis, row_counts
 
 

@@ -14,11 +14,15 @@ from emostore.analytics.calibration import Calibration as Stages
 from emostore.analytics.calibration import Head, Priors, Scaling, apply
 from emostore.emotions import EMOTIONS, EmotionScores
 from emostore.errors import MetadataError, SettingsError
-from emostore.services import alerting, calibrating, editing
-from emostore.store import alert_reports, calibrations, clips, edits, records, rescoring, rollups
-from emostore.store.alert_reports import AlertFilter
-from emostore.store.models import ActiveCalibration, Analysis, Calibration, Clip, Recording, Score
+from emostore.services import alerting, editing
+from emostore.services.calibration import calibrating
+from emostore.store.calibration import calibrations, rescoring
+from emostore.store.reports import alert_reports
+from emostore.store.reports.alert_reports import AlertFilter
+from emostore.store.rollups import rollups
 from emostore.store.session import Store
+from emostore.store.tables.models import ActiveCalibration, Analysis, Calibration, Clip, Recording, Score
+from emostore.store.writing import clips, edits, records
 from tests.store import rollup_oracle
 from tests.store.samples import MODEL, analysis, recording
 

@@ -8,9 +8,11 @@ import numpy as np
 
 from emostore.analytics.calibration import Calibration, Scaling
 from emostore.emotions import EMOTIONS, EmotionScores
-from emostore.services import calibrating
-from emostore.store import audit, calibrations, clips, edits, rescoring
+from emostore.services.calibration import calibrating
+from emostore.store import audit
+from emostore.store.calibration import calibrations, rescoring
 from emostore.store.session import Store
+from emostore.store.writing import clips, edits
 from tests.store.samples import MODEL, analysis
 
 NINE = replace(MODEL, classes=EMOTIONS)

@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import text
 
 from emostore.errors import StoreError
-from emostore.store import clips, reports
+from emostore.store.reports import reports
 from emostore.store.session import Store, create_store
+from emostore.store.writing import clips
 from tests.store import races
 from tests.store.samples import analysis, row_counts
 

@@ -6,8 +6,9 @@ import pytest
 
 from emostore.errors import StoreError
 from emostore.services import daily_totals
-from emostore.store import clips, rollup_build
+from emostore.store.rollups import rollup_build
 from emostore.store.session import Store
+from emostore.store.writing import clips
 from tests.store import rollup_oracle
 from tests.store.samples import analysis
 

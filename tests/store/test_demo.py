@@ -13,12 +13,16 @@ from sqlalchemy import select
 from emostore.analytics.quality import service_quality_score
 from emostore.emotions import EMOTIONS
 from emostore.errors import SettingsError
-from emostore.services import demo, editing
-from emostore.services.demo_names import MARK, agent_name, team_name
-from emostore.store import agent_reports, alert_reports, clips, demo_rows, history, reports, rollup_build
-from emostore.store.models import Agent, Recording, RecordingSession
-from emostore.store.records import Analysed
+from emostore.services import editing
+from emostore.services.invented import demo
+from emostore.services.invented.demo_names import MARK, agent_name, team_name
+from emostore.store import demo_rows
+from emostore.store.reports import agent_reports, alert_reports, history, reports
+from emostore.store.rollups import rollup_build
 from emostore.store.session import Store
+from emostore.store.tables.models import Agent, Recording, RecordingSession
+from emostore.store.writing import clips
+from emostore.store.writing.records import Analysed
 from tests.store import rollup_oracle
 from tests.store.samples import analysis, row_counts
 

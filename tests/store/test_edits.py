@@ -12,9 +12,10 @@ import pytest
 from sqlalchemy.orm import Session
 
 from emostore.errors import EmostoreError, MetadataError
-from emostore.store import clips, deletes, edits, history, reports
-from emostore.store.history import HistoryFilter
+from emostore.store.reports import history, reports
+from emostore.store.reports.history import HistoryFilter
 from emostore.store.session import Store
+from emostore.store.writing import clips, deletes, edits
 from tests.store.samples import NOON, analysis, recording, row_counts
 
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from emostore.emotions import EMOTIONS
-from emostore.store import agent_reports, agent_scores, clips, filter_names, history
-from emostore.store.agent_scores import clip_scores
-from emostore.store.history import HistoryFilter
+from emostore.store.reports import agent_reports, agent_scores, filter_names, history
+from emostore.store.reports.agent_scores import clip_scores
+from emostore.store.reports.history import HistoryFilter
 from emostore.store.session import Store
+from emostore.store.writing import clips
 from tests.store.samples import MODEL, NOON, OTHER_MODEL, analysed, analysis, recording, statements
 
 HOUR = timedelta(hours=1)

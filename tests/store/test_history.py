@@ -10,11 +10,12 @@ import pytest
 from sqlalchemy import text
 
 from emostore.emotions import EMOTIONS
-from emostore.store import clips, history, history_query, reports
-from emostore.store.history import HistoryFilter
-from emostore.store.models import Base
+from emostore.store.reports import history, history_query, reports
+from emostore.store.reports.history import HistoryFilter
+from emostore.store.reports.views import ClipCursor
 from emostore.store.session import Store
-from emostore.store.views import ClipCursor
+from emostore.store.tables.models import Base
+from emostore.store.writing import clips
 from tests.store.samples import MODEL, NOON, OTHER_MODEL, analysed, analysis, recording, statements
 
 

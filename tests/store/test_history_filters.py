@@ -11,11 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from emostore.emotions import EMOTIONS
-from emostore.store import alert_reports, alert_rules, alerts, clips, edits, history, history_query
-from emostore.store.history import HistoryFilter
-from emostore.store.report_models import ALERT_STATES
+from emostore.store.alerts import alert_rules, alerts
+from emostore.store.reports import alert_reports, history, history_query
+from emostore.store.reports.history import HistoryFilter
+from emostore.store.reports.views import HistoryRow
 from emostore.store.session import Store
-from emostore.store.views import HistoryRow
+from emostore.store.tables.report_models import ALERT_STATES
+from emostore.store.writing import clips, edits
 from tests.store.samples import MODEL, NOON, OTHER_MODEL, analysed, analysis, recording
 
 COUNT = 60

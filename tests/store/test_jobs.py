@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy import text, update
 
 from emostore.errors import StoreError
-from emostore.store import clips, job_claims, job_reports, jobs
-from emostore.store.job_models import JobItem
-from emostore.store.job_records import Claimed, ItemRow, NewItem
+from emostore.store.queue import job_claims, job_reports, jobs
+from emostore.store.queue.job_records import Claimed, ItemRow, NewItem
 from emostore.store.session import Store
+from emostore.store.tables.job_models import JobItem
+from emostore.store.writing import clips
 from tests.store import races
 from tests.store.samples import MODEL, analysis, row_counts, statements
 

@@ -12,11 +12,13 @@ from sqlalchemy import select
 from emostore.analytics.calibration.fitting import Options
 from emostore.emotions import EMOTIONS, EmotionScores
 from emostore.errors import MetadataError, SettingsError
-from emostore.services import calibrating, fitting, label_list, labelling
-from emostore.store import audit, calibrations, clips, edits, labels
-from emostore.store.labels import NewLabel
-from emostore.store.models import Clip, Score
+from emostore.services.calibration import calibrating, fitting, label_list, labelling
+from emostore.store import audit
+from emostore.store.calibration import calibrations, labels
+from emostore.store.calibration.labels import NewLabel
 from emostore.store.session import Store
+from emostore.store.tables.models import Clip, Score
+from emostore.store.writing import clips, edits
 from tests.store.samples import MODEL, OTHER_MODEL, analysis, recording
 
 NINE = replace(MODEL, classes=EMOTIONS)

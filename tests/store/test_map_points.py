@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from emostore.store import map_points
-from emostore.store.history import HistoryFilter
+from emostore.store.reports import map_points
+from emostore.store.reports.history import HistoryFilter
 from emostore.store.session import Store
 from tests.store.samples import MODEL
 from tests.store.test_neighbours import DIM, TWIN, saved

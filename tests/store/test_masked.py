@@ -7,11 +7,12 @@ import pytest
 
 from emostore.analytics.alerts import AlertRule
 from emostore.emotions import EMOTIONS
-from emostore.services import comparing, masked, watching
-from emostore.services.masked import Masked
-from emostore.store import clips, records
-from emostore.store import masked as stored
+from emostore.services.calibration import masked
+from emostore.services.calibration.masked import Masked
+from emostore.services.views import comparing, watching
+from emostore.store.calibration import masked as stored
 from emostore.store.session import Store
+from emostore.store.writing import clips, records
 from tests.store.samples import LOGITS, NOON, analysed, clip, recording, statements
 
 MODEL = records.ModelRevisionKey("large", "1", 16, EMOTIONS[:8], "MIT")  # declares all but "unknown"

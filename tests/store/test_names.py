@@ -16,8 +16,10 @@ from sqlalchemy import select
 
 from emostore.emotions import EmotionScores
 from emostore.errors import MetadataError, StoreError
-from emostore.store import clips, models, names, reports
+from emostore.store.reports import reports
 from emostore.store.session import Store, create_store
+from emostore.store.tables import models
+from emostore.store.writing import clips, names
 from tests.store.samples import analysed, analysis, clip, recording
 
 NASTY = [

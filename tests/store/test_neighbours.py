@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from sqlalchemy import select, text
 
 from emostore.emotions import EMOTIONS
-from emostore.services import similar
-from emostore.store import bulk, clips, deletes, edits, neighbours, records
-from emostore.store.models import Analysis, Embedding
+from emostore.services.neighbours import similar
+from emostore.store.calibration import neighbours
 from emostore.store.session import Store
+from emostore.store.tables.models import Analysis, Embedding
+from emostore.store.writing import bulk, clips, deletes, edits, records
 from tests.store.samples import LOGITS, MODEL, OTHER_MODEL, analysed, analysis
 
 DIM = 16

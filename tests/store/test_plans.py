@@ -14,11 +14,11 @@ from sqlalchemy import event
 
 from emostore.analytics.alerts import DEFAULT_RULES
 from emostore.services import alerting
-from emostore.store import agent_reports, alert_reports, comparing, history, overview, reports
-from emostore.store.alert_reports import AlertFilter
-from emostore.store.history import HistoryFilter
+from emostore.store.reports import agent_reports, alert_reports, comparing, history, overview, reports
+from emostore.store.reports.alert_reports import AlertFilter
+from emostore.store.reports.history import HistoryFilter
+from emostore.store.reports.views import ClipCursor
 from emostore.store.session import Store
-from emostore.store.views import ClipCursor
 from tests.store import many
 
 LAST = (many.FIRST + timedelta(minutes=5 * many.CLIPS)).date()

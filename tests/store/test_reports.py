@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from emostore.store import clips, reports
+from emostore.store.reports import reports
 from emostore.store.session import Store
+from emostore.store.writing import clips
 from tests.store.samples import NOON, OTHER_MODEL, analysis, recording, statements
 
 

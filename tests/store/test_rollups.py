@@ -18,17 +18,11 @@ from sqlalchemy.orm import Session
 
 from emostore.emotions import EmotionScores
 from emostore.errors import MetadataError
-from emostore.store import (
-    alert_rules,
-    alerts,
-    calibrations,
-    clips,
-    deletes,
-    edits,
-    rollup_build,
-    rollup_sql,
-)
-from emostore.store.models import (
+from emostore.store.alerts import alert_rules, alerts
+from emostore.store.calibration import calibrations
+from emostore.store.rollups import rollup_build, rollup_sql
+from emostore.store.session import Store
+from emostore.store.tables.models import (
     ROLES,
     ActiveCalibration,
     Agent,
@@ -40,8 +34,8 @@ from emostore.store.models import (
     Recording,
     RecordingSession,
 )
-from emostore.store.report_models import ALERT_STATES, EVERYBODY, Alert, RollupState
-from emostore.store.session import Store
+from emostore.store.tables.report_models import ALERT_STATES, EVERYBODY, Alert, RollupState
+from emostore.store.writing import clips, deletes, edits
 from tests.store import rollup_oracle
 from tests.store.samples import MODEL, NOON, OTHER_MODEL, analysed, analysis, recording, sha
 

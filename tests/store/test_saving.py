@@ -12,8 +12,10 @@ from sqlalchemy.exc import IntegrityError
 
 from emostore.emotions import EMOTIONS, EmotionScores
 from emostore.errors import MetadataError
-from emostore.store import bulk, clips, models, reports
+from emostore.store.reports import reports
 from emostore.store.session import Store
+from emostore.store.tables import models
+from emostore.store.writing import bulk, clips
 from tests.store.samples import LOGITS, MODEL, NOON, OTHER_MODEL, analysed, analysis, recording, row_counts, sha
 
 

@@ -14,9 +14,11 @@ from sqlalchemy.exc import IntegrityError, StatementError
 
 from emostore.emotions import EmotionScores
 from emostore.errors import MetadataError, StoreError
-from emostore.store import bulk, clips, models, reports
-from emostore.store.saving import score_row
+from emostore.store.reports import reports
 from emostore.store.session import Store, create_store
+from emostore.store.tables import models
+from emostore.store.writing import bulk, clips
+from emostore.store.writing.saving import score_row
 from tests.store.samples import NOON, analysis, recording, row_counts
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from emostore.store import clips, reports, session_reports
+from emostore.store.reports import reports, session_reports
 from emostore.store.session import Store
+from emostore.store.writing import clips
 from tests.store.samples import NOON, analysis, recording
 
 

@@ -13,10 +13,13 @@ from sqlalchemy import select
 from emostore.analytics.alerts import AlertRule
 from emostore.errors import MetadataError
 from emostore.services import alerting, editing
-from emostore.store import agent_reports, alert_reports, audit, clips, deletes, edits, models, reports
-from emostore.store.models import MAX_SEGMENTS
-from emostore.store.report_views import LeaderboardRow
+from emostore.store import audit
+from emostore.store.reports import agent_reports, alert_reports, reports
+from emostore.store.reports.report_views import LeaderboardRow
 from emostore.store.session import Store
+from emostore.store.tables import models
+from emostore.store.tables.models import MAX_SEGMENTS
+from emostore.store.writing import clips, deletes, edits
 from tests.store import rollup_oracle
 from tests.store.samples import OTHER_MODEL, analysis, recording, row_counts
 from tests.store.test_alerting import MODEL_OF_NINE, outcome

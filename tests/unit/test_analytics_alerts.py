@@ -20,7 +20,8 @@ from emostore.analytics.trajectory import Trajectory
 from emostore.emotions import EMOTIONS
 from emostore.errors import ScoresError, SettingsError
 from emostore.i18n import explain
-from emostore.store import records, report_models
+from emostore.store.tables import report_models
+from emostore.store.writing import records
 
 RULE = DEFAULT_RULES[0]
 

@@ -21,7 +21,7 @@ from emostore.analytics.reference import CASES, SCENARIOS
 from emostore.emotions import EMOTIONS, EmotionScores
 from emostore.errors import ScoresError
 from emostore.i18n import explain
-from emostore.store import records
+from emostore.store.writing import records
 
 FOLDER = Path(insight_rules.__file__).parent
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from emostore.services import nearest
-from emostore.services.nearest import UnitVectors
+from emostore.services.neighbours import nearest
+from emostore.services.neighbours.nearest import UnitVectors
 
 Vectors = dict[int, NDArray[np.float64]]
 

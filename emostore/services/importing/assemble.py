@@ -21,14 +21,14 @@ from emostore.emotions import EMOTIONS, EmotionScores
 from emostore.engine.recognizer import HOP_S, WINDOW_S
 from emostore.errors import AudioError, MetadataError
 from emostore.i18n import N_, Sentence
-from emostore.services.descriptions import Description, merge
 from emostore.services.importing.bounded import DIM
 from emostore.services.importing.found import Found, Frames
 from emostore.services.importing.frame_scores import checked_hop
 from emostore.services.importing.sources import Entry
 from emostore.services.importing.values import FloatArray, logits_of
-from emostore.store import records
-from emostore.store.names import clean_name
+from emostore.services.metadata.descriptions import Description, merge
+from emostore.store.writing import records
+from emostore.store.writing.names import clean_name
 
 REVISION = "imported"
 UNNAMED = "unnamed model"  # what scores belong to whose model nobody names

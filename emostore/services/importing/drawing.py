@@ -11,11 +11,11 @@ from emostore import access
 from emostore.emotions import EMOTIONS
 from emostore.errors import EmostoreError, MetadataError
 from emostore.i18n import N_, Sentence
-from emostore.services.descriptions import Role, Scenario
 from emostore.services.importing import reading
 from emostore.services.importing.found import Found
 from emostore.services.importing.items import grouped
 from emostore.services.importing.sources import Given, Refused, listed
+from emostore.services.metadata.descriptions import Role, Scenario
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emostore.i18n import Sentence
-from emostore.services.descriptions import Description
 from emostore.services.importing.values import FloatArray
-from emostore.store.records import HappenedAtSource, NewWindows, NoSpeechReason
+from emostore.services.metadata.descriptions import Description
+from emostore.store.writing.records import HappenedAtSource, NewWindows, NoSpeechReason
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,11 @@ from pydantic import ValidationError
 from emostore.emotions import EMOTIONS, SUM_TOLERANCE, EmotionScores
 from emostore.errors import MetadataError
 from emostore.i18n import N_, Sentence
-from emostore.services.clip_line import FORMAT, MOST_CHANNELS, ClipLine
-from emostore.services.descriptions import ROLES, Description
+from emostore.services.exports.clip_line import FORMAT, MOST_CHANNELS, ClipLine
 from emostore.services.importing.found import Found, Model
 from emostore.services.importing.values import distribution, moment, number, quoted, text
-from emostore.store.records import NewWindows, NoSpeechReason
+from emostore.services.metadata.descriptions import ROLES, Description
+from emostore.store.writing.records import NewWindows, NoSpeechReason
 
 _NO_SPEECH = ("silence", "no_speech", "too_short")
 _HEX = frozenset("0123456789abcdef")

@@ -19,9 +19,10 @@ from emostore.services.importing import assemble, reading
 from emostore.services.importing.assemble import Options, Prepared
 from emostore.services.importing.items import Item, grouped
 from emostore.services.importing.sources import Given, Refused, listed
-from emostore.store import export_reports, records
-from emostore.store.export_reports import ModelKey
+from emostore.store.reports import export_reports
+from emostore.store.reports.export_reports import ModelKey
 from emostore.store.session import Store
+from emostore.store.writing import records
 
 MAX_CLIPS = 100_000  # in one import
 MOST_REFUSED = 1_000  # told one by one; the rest is only counted

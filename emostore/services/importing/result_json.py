@@ -8,10 +8,10 @@ from typing import Any
 
 from emostore.emotions import EMOTIONS
 from emostore.i18n import N_, Sentence
-from emostore.services.descriptions import Description, parse_scenario
 from emostore.services.importing import frame_scores
 from emostore.services.importing.found import Found, Frames
 from emostore.services.importing.values import distribution, emotion_of, moment, number, quoted, text
+from emostore.services.metadata.descriptions import Description, parse_scenario
 
 _CLOSE = 0.0051  # two roundings to three decimals, and to two
 

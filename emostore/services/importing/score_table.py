@@ -8,13 +8,13 @@ from typing import cast
 
 from emostore.emotions import EMOTIONS
 from emostore.errors import MetadataError
-from emostore.services.descriptions import Description, parse_domain, parse_roles, parse_scenario
-from emostore.services.export_tables import undefused
+from emostore.services.exports.export_tables import undefused
 from emostore.services.importing.found import Found, Model
 from emostore.services.importing.json_lines import no_speech_reason
 from emostore.services.importing.values import distribution, emotion_of, moment, quoted
-from emostore.store.names import stem
-from emostore.store.records import HappenedAtSource
+from emostore.services.metadata.descriptions import Description, parse_domain, parse_roles, parse_scenario
+from emostore.store.writing.names import stem
+from emostore.store.writing.records import HappenedAtSource
 
 _FILE = ("file_name", "file", "filename", "name", "key", "clip", "文件", "文件名")
 _TIME = ("happened_at", "time", "timestamp", "时间")

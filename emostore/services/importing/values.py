@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from emostore.emotions import BY_NAME, EMOTIONS, SUM_TOLERANCE, EmotionScores
 from emostore.errors import MetadataError
-from emostore.store.names import clean
+from emostore.store.writing.names import clean
 
 _SHOWN = 60  # characters of something odd that are quoted
 _NAMES = {name: name for name in EMOTIONS} | {each.zh: each.name for each in BY_NAME.values()} | {"<unk>": "unknown"}

@@ -9,13 +9,15 @@ from dataclasses import dataclass, field, replace
 from emostore import access, audio
 from emostore.config import Settings
 from emostore.errors import AudioError, EmostoreError, StoreError
-from emostore.services import alerting, calibrating, media, peaks
+from emostore.services import alerting
+from emostore.services.calibration import calibrating
 from emostore.services.importing.assemble import Options
 from emostore.services.importing.items import grouped
 from emostore.services.importing.planning import MOST_REFUSED, Candidate, Key, Plan, read
 from emostore.services.importing.sources import Given, Refused, listed
-from emostore.store import clips, records
+from emostore.services.sound import media, peaks
 from emostore.store.session import Store
+from emostore.store.writing import clips, records
 
 MOST_NAMED = 50  # clips whose ids are answered
 _AT_ONCE = 100  # clips in one transaction

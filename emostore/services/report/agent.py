@@ -11,13 +11,13 @@ from emostore.analytics.over_time import Estimate
 from emostore.analytics.quality import BALANCED
 from emostore.emotions import EMOTIONS
 from emostore.engine.figures import caution
-from emostore.services.agent_profile import AgentProfile
 from emostore.services.report import sections
 from emostore.services.report.facts import AgentFacts
 from emostore.services.report.parts import Document, Facts, Figure, Number, Part, Section, Table, Text
 from emostore.services.report.pictures import Pictures
 from emostore.services.report.wording import Wording
-from emostore.store.report_views import ModelInUse, SeriesPoint
+from emostore.services.views.agent_profile import AgentProfile
+from emostore.store.reports.report_views import ModelInUse, SeriesPoint
 
 if TYPE_CHECKING:
     from emostore.charts import LinePoint

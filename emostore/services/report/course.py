@@ -8,7 +8,7 @@ from emostore.analytics import trajectory as paths
 from emostore.analytics.trajectory import NOTABLE, Moment, Trajectory
 from emostore.emotions import BY_NAME, EMOTIONS
 from emostore.i18n import N_, Sentence
-from emostore.services import session_view
+from emostore.services.views import session_view
 
 DRAWN = 300  # most stretches of a picture; more are narrower than what an eye tells apart
 

@@ -31,10 +31,10 @@ from emostore.analytics.talk import Talk
 from emostore.analytics.trajectory import Change, Moment, Trajectory
 from emostore.emotions import EMOTIONS
 from emostore.i18n import explain
-from emostore.services import watching
 from emostore.services.report.facts import AgentFacts, ClipFacts, SessionFacts
-from emostore.store.report_views import AlertView, SeriesPoint, Totals
-from emostore.store.views import AnalysisView
+from emostore.services.views import watching
+from emostore.store.reports.report_views import AlertView, SeriesPoint, Totals
+from emostore.store.reports.views import AnalysisView
 
 VERSION = 1
 

@@ -17,15 +17,16 @@ from emostore.analytics.trajectory import Trajectory
 from emostore.config import Settings
 from emostore.emotions import EMOTIONS, EmotionScores
 from emostore.errors import MetadataError
-from emostore.services import agent_profile, alerting, daily_totals, session_view
-from emostore.services.agent_profile import AgentProfile
-from emostore.services.session_view import Conversation, Voice
-from emostore.store import alert_reports, reports, session_reports
-from emostore.store.alert_reports import AlertFilter
-from emostore.store.history import HistoryFilter
-from emostore.store.report_views import AlertPage, AlertView
+from emostore.services import alerting, daily_totals
+from emostore.services.views import agent_profile, session_view
+from emostore.services.views.agent_profile import AgentProfile
+from emostore.services.views.session_view import Conversation, Voice
+from emostore.store.reports import alert_reports, reports, session_reports
+from emostore.store.reports.alert_reports import AlertFilter
+from emostore.store.reports.history import HistoryFilter
+from emostore.store.reports.report_views import AlertPage, AlertView
+from emostore.store.reports.views import AnalysisView, ClipView
 from emostore.store.session import Store
-from emostore.store.views import AnalysisView, ClipView
 
 MOST_RECORDINGS = 20  # of a session; a report of more is not read, and drawing its charts takes too long
 SHOWN_ALERTS = 50  # of an agent, the latest

@@ -11,14 +11,14 @@ from emostore.analytics.quality import BALANCED
 from emostore.analytics.trajectory import Trajectory
 from emostore.emotions import EMOTIONS
 from emostore.engine.figures import caution
-from emostore.services import watching
 from emostore.services.report import course
 from emostore.services.report.facts import ClipFacts
 from emostore.services.report.parts import Facts, Figure, Findings, Heading, Part, Section, Side, Table, Text
 from emostore.services.report.pictures import HALF_PX, Pictures
 from emostore.services.report.wording import Wording
-from emostore.store.report_views import AlertView
-from emostore.store.views import AnalysisView
+from emostore.services.views import watching
+from emostore.store.reports.report_views import AlertView
+from emostore.store.reports.views import AnalysisView
 
 if TYPE_CHECKING:
     import altair as alt

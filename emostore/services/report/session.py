@@ -7,13 +7,13 @@ from markupsafe import Markup
 from emostore.analytics.talk import Talk
 from emostore.emotions import EMOTIONS
 from emostore.i18n import Explained
-from emostore.services import session_view
 from emostore.services.report import clip, sections
 from emostore.services.report.facts import Call, ClipFacts, SessionFacts
 from emostore.services.report.parts import Document, Figure, Findings, Heading, Number, Part, Section, Side, Table, Text
 from emostore.services.report.pictures import HALF_PX, Pictures
 from emostore.services.report.wording import Wording
-from emostore.store.views import AnalysisView
+from emostore.services.views import session_view
+from emostore.store.reports.views import AnalysisView
 
 RADAR_PX = 400
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from emostore.emotions import EMOTIONS
-from emostore.services.exporting import defused
+from emostore.services.exports.exporting import defused
 from emostore.services.report.data import sums_of_agent
 from emostore.services.report.facts import AgentFacts, ClipFacts
 

@@ -14,7 +14,7 @@ import streamlit as st
 
 from emostore.analytics.trajectory import NEGATIVE, POSITIVE, Trajectory
 from emostore.emotions import BY_NAME, EMOTIONS
-from emostore.services.peaks import Peaks
+from emostore.services.sound.peaks import Peaks
 from emostore.ui.text import _, emotion
 
 HERE = Path(__file__).parent

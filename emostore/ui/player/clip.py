@@ -11,11 +11,14 @@ from emostore.analytics import trajectory as paths
 from emostore.analytics.trajectory import NOTABLE, Trajectory
 from emostore.emotions import EMOTIONS
 from emostore.errors import EmostoreError
-from emostore.services import labelling, peaks, playback, session_view
-from emostore.services.session_view import Voice
-from emostore.store import alert_reports, reports
-from emostore.ui import alert_rules, labels
+from emostore.services.calibration import labelling
+from emostore.services.sound import peaks, playback
+from emostore.services.views import session_view
+from emostore.services.views.session_view import Voice
+from emostore.store.reports import alert_reports, reports
+from emostore.ui.alerts import alert_rules
 from emostore.ui.bootstrap import in_force, open_store
+from emostore.ui.label import labels
 from emostore.ui.player import Marker, Stretch, Track, player
 from emostore.ui.text import _, emotion, explain, size
 

@@ -1,0 +1,1 @@
+"""Labels, what is fitted on them, and bringing it into use."""

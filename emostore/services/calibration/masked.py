@@ -1,0 +1,47 @@
+"""Emotions that a model cannot give: those that it says so of, and those that it was never seen to give.
+
+A softmax gives every class something, if only 1e-30. So where the raw score of an emotion is exactly 0 in each of the
+latest `LATEST` clips of a model, and these are `LEAST` at least, its output for that emotion is cut off somewhere,
+whatever the model declares. Scores that another tool rounded before they came here can look the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from emostore.emotions import EMOTIONS
+from emostore.store.calibration import masked
+from emostore.store.reports.report_views import ModelInUse
+from emostore.store.rollups.rollup_reading import Model
+from emostore.store.session import Store
+
+LEAST = 200  # clips
+LATEST = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """Emotions in their order: the `declared` a model says that it cannot give, the `seen` were 0 in all of `clips`."""
+
+    declared: tuple[str, ...] = ()
+    seen: tuple[str, ...] = ()
+    clips: int = 0
+
+
+def of(store: Store, model: Model) -> Masked:
+    """What a model, by name and revision, cannot give; nothing for one that is not known."""
+    found = masked.given(store, model, LATEST)
+    if found is None:
+        return Masked()
+    declared = tuple(name for name in EMOTIONS if name not in found.classes)
+    zero = [name for name, highest in zip(EMOTIONS, found.highest, strict=True) if highest == 0.0]
+    seen = tuple(name for name in zero if name in found.classes) if found.clips >= LEAST else ()
+    return Masked(declared, seen, found.clips)
+
+
+def honest(store: Store, model: ModelInUse | None) -> ModelInUse | None:
+    """The model with only those `classes` that it was seen to give, too."""
+    if model is None:
+        return None
+    seen = of(store, (model.name, model.revision)).seen
+    return replace(model, classes=tuple(name for name in model.classes if name not in seen)) if seen else model

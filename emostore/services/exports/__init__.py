@@ -1,0 +1,1 @@
+"""Clips as tables, lines and folders, to take away."""

@@ -1,0 +1,89 @@
+"""A clip as one JSON object: what exports write and imports read, with its raw results and all that is known of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from emostore.emotions import EMOTIONS
+from emostore.store.tables.models import MAX_SEGMENTS, NAME_LENGTH
+from emostore.store.writing.records import Domain, HappenedAtSource, NoSpeechReason, Role, Scenario
+
+FORMAT = "emostore clip"
+MOST_CHANNELS = 64
+MOST_DIM = 4096  # numbers of an embedding
+MOST_NOTES = 20
+
+Name = Annotated[str, Field(max_length=NAME_LENGTH)]
+Moment = Annotated[AwareDatetime, Field(strict=False)]  # as text in JSON
+Seconds = Annotated[float, Field(ge=0, le=1e7)]
+Segment = Annotated[tuple[Seconds, Seconds], Field(strict=False)]  # where somebody speaks, from and to
+Logit = Annotated[float, Field(ge=-1e4, le=1e4)] | None  # None: the model cannot give the class
+NineLogits = Annotated[tuple[Logit, ...], Field(min_length=len(EMOTIONS), max_length=len(EMOTIONS), strict=False)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False)
+
+
+class Model(_Part):
+    """The model revision that the scores are of."""
+
+    name: Annotated[str, Field(min_length=1, max_length=NAME_LENGTH)]
+    revision: Annotated[str, Field(min_length=1, max_length=NAME_LENGTH)]
+    dim: Annotated[int, Field(ge=1, le=MOST_DIM)]
+    classes: Annotated[tuple[str, ...], Field(min_length=1, max_length=len(EMOTIONS), strict=False)]
+    licence: Annotated[str, Field(max_length=1000)] = ""
+
+
+class Windows(_Part):
+    """Logits over time; row i begins at `i * hop_s`."""
+
+    hop_s: Annotated[float, Field(gt=0, le=3600)]
+    length_s: Annotated[float, Field(gt=0, le=3600)]
+    logits: Annotated[tuple[NineLogits, ...], Field(min_length=1, strict=False)]
+
+
+class ClipLine(_Part):
+    """One channel of one recording, and what one model said of it.
+
+    `scores` are as the app showed them, under `calibration`; `logits` are the raw results, which an import stores.
+    """
+
+    format: Literal["emostore clip"]
+    version: Literal[1]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    file_name: Annotated[str, Field(min_length=1, max_length=1000)]
+    channel: Annotated[int, Field(ge=0, lt=MOST_CHANNELS)]
+    channel_count: Annotated[int, Field(ge=1, le=MOST_CHANNELS)]
+    role: Role
+    agent: Name | None = None
+    team: Name | None = None
+    session: Name | None = None  # None: the clip's session is its recording
+    happened_at: Moment
+    happened_at_source: HappenedAtSource
+    uploaded_at: Moment
+    duration_s: Seconds
+    recording_duration_s: Seconds
+    speech_s: Seconds | None = None
+    segments: Annotated[tuple[Segment, ...], Field(max_length=MAX_SEGMENTS, strict=False)] | None = None
+    byte_count: Annotated[int, Field(ge=0, lt=2**63)]
+    sample_rate: Annotated[int, Field(ge=1, le=10_000_000)]
+    container: Annotated[str, Field(max_length=100)]
+    codec: Annotated[str, Field(max_length=100)]
+    scenario: Scenario | None = None
+    domain: Domain | None = None
+    language: Annotated[str, Field(max_length=50)] | None = None
+    demo: bool = False
+    notes: Annotated[tuple[str, ...], Field(max_length=MOST_NOTES, strict=False)] = ()
+    model: Model
+    calibration: Annotated[str, Field(max_length=NAME_LENGTH)] = "raw"
+    analysed_at: Moment
+    compute_s: Seconds | None = None
+    status: Literal["analysed", "no_speech"]
+    no_speech_reason: NoSpeechReason | None = None
+    scores: dict[str, float] | None = None
+    logits: NineLogits | None = None
+    windows: Windows | None = None
+    embedding: Annotated[tuple[float, ...], Field(min_length=1, max_length=MOST_DIM, strict=False)] | None = None

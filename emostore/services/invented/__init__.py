@@ -1,0 +1,1 @@
+"""A call centre that does not exist, to try the reports on."""

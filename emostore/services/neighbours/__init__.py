@@ -1,0 +1,1 @@
+"""Clips that sound alike, and a map of them."""

@@ -1,0 +1,1 @@
+"""The audio that is kept: copies, outlines, what a browser plays."""

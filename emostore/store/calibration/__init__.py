@@ -1,0 +1,1 @@
+"""Calibrations, labels and embeddings."""

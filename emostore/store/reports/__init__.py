@@ -1,0 +1,1 @@
+"""Reading: what pages and services show, as frozen values."""

@@ -1,0 +1,368 @@
+"""The clips that fit a filter, as a statement that begins at the narrowest of its conditions.
+
+A database that has to guess how rare a combination is may walk through a million clips in the order of
+time to find the three that fit. So the conditions that have an index are counted first, up to `ENOUGH`,
+and the rarest leads: its rows are few or come in the order of time, and the other conditions are only
+asked about these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from types import SimpleNamespace
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, Select, exists, false, func, literal, null, select, tuple_, union_all
+from sqlalchemy.orm import Session
+
+from emostore.store.reports.days import days_between
+from emostore.store.reports.views import ClipCursor
+from emostore.store.tables.models import (
+    HIGH_FROM,
+    ActiveCalibration,
+    Agent,
+    Analysis,
+    Base,
+    Clip,
+    ModelRevision,
+    Recording,
+    Score,
+    Team,
+)
+from emostore.store.tables.report_models import Alert
+from emostore.store.tables.types import UtcDateTime
+
+ENOUGH = 50_000  # a condition that more rows meet is not counted further
+ANY_ALERT = "any"
+_HALF = 0.501  # no other score can be as high, whatever rounding did to their sum
+
+Statement = Select[*tuple[Any, ...]]
+Conditions = list[ColumnElement[bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFilter:
+    """Which clips: each field that is not None or empty narrows them.
+
+    Days are whole ones in `time_zone`, the first and the last included. `model` is a name and a revision;
+    with it, scores are that model's, and `emotion`, `scores` and `status` ask about them, otherwise about the
+    newest analysis of each clip. `scores` has emotions with the least and the most that they may reach.
+    `alert` is the state of an alert of the clip, or `any`. `agent` and `team` are names.
+    """
+
+    agent: str | None = None
+    team: str | None = None
+    session_id: int | None = None
+    from_date: date | None = None
+    to_date: date | None = None
+    emotion: str | None = None
+    role: str | None = None
+    model: tuple[str, str] | None = None
+    status: str | None = None
+    scenario: str | None = None
+    domain: str | None = None
+    language: str | None = None
+    time_zone: str = "UTC"
+    scores: tuple[tuple[str, float, float], ...] = ()
+    alert: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What the names of a filter stand for; `calibrations` are those whose scores are asked about."""
+
+    agent_id: int | None = None
+    team: tuple[int, ...] = ()
+    calibrations: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryQuery:
+    """A filter whose names are looked up and whose leading condition is chosen; made by `prepare`."""
+
+    wanted: HistoryFilter
+    names: _Names
+    lead: str
+
+    def page(self, limit: int, *, before: ClipCursor | None = None, after: ClipCursor | None = None) -> Statement:
+        """Rows (clip_id, happened_at, beyond, total) that fit: the latest first, but `after` a cursor the next first.
+
+        `beyond` tells of rows on the other side of the cursor. `total` is how many fit, None where that was
+        not counted on the way (`count` does).
+        """
+        cursor, side, other = (after, ">", "<=") if after is not None else (before, "<", ">=")
+        if self.lead in _IN_ORDER:
+            rows = self._every(side, cursor)
+            there = self._every(other, cursor).limit(1).subquery()
+            beyond: Any = select(there.c.clip_id).scalar_subquery() if cursor else null()
+            total: Any = null()
+        else:  # few, so they are found once and counted, and the page is taken from them
+            few = select(self._every().limit(ENOUGH).subquery())
+            found = (few.distinct() if self.lead == "alert" else few).cte("found")  # a clip may have several alerts
+            rows = select(found).where(*_on_side(found.c, side, cursor)).order_by(*_by_time(found.c, side))
+            beyond = exists().where(*_on_side(found.c, other, cursor)) if cursor else null()
+            total = select(func.count()).select_from(found).scalar_subquery()
+        return rows.add_columns(beyond.label("beyond"), total.label("total")).limit(limit)
+
+    def count(self, most: int) -> Statement:
+        """How many clips fit, counted up to a number."""
+        return select(func.count()).select_from(self._every().limit(most).subquery())
+
+    def shown(self, clip_id: Any) -> ColumnElement[int]:
+        """The analysis that is shown of a clip: the asked model's, else the newest."""
+        analyses = select(Analysis.id).where(Analysis.clip_id == clip_id)
+        if self.wanted.model is not None:
+            model = _model(self.wanted.model)
+            analyses = analyses.where(Analysis.model_revision_id == model, Analysis.granularity == "utterance")
+        else:
+            analyses = analyses.order_by(Analysis.analysed_at.desc(), Analysis.id.desc()).limit(1)
+        return analyses.correlate_except(Analysis, ModelRevision).scalar_subquery()
+
+    def _every(self, side: str = "<", cursor: ClipCursor | None = None) -> Statement:
+        """The rows (clip_id, happened_at) that fit, on one side of a cursor; in order if the leading index is."""
+        if self.lead in _OF_SCORES:
+            branches = [self._from_scores(calibration) for calibration in self.names.calibrations]
+        else:
+            branches = [_LEADS.get(self.lead, HistoryQuery._from_clips)(self)]
+        if not branches:
+            branches = [select(Clip.id.label("clip_id"), Clip.happened_at.label("happened_at")).where(false())]
+        branches = [branch.where(*_on_side(_sources(branch), side, cursor)) for branch in branches]
+        rows = branches[0] if len(branches) == 1 else select(union_all(*branches).subquery())
+        return rows.order_by(*_by_time(rows.selected_columns, side)) if self.lead in _IN_ORDER else rows
+
+    def _from_clips(self) -> Statement:
+        conditions: Conditions = [*self._of_clip(self.lead), *self._of_recording(Clip.recording_id)]
+        conditions += [*_days(self.wanted, Clip.happened_at), *self._of_analysis(Clip.id), *self._of_alert(Clip.id)]
+        return select(Clip.id.label("clip_id"), Clip.happened_at.label("happened_at")).where(*conditions)
+
+    def _from_scores(self, calibration: int) -> Statement:
+        conditions: Conditions = [Score.calibration_id == calibration, *_of_scores(self.wanted)]
+        if self.wanted.model is None and len(self.names.calibrations) > 1:
+            conditions.append(Score.analysis_id == self.shown(Score.clip_id))
+        conditions += [*_days(self.wanted, Score.happened_at), *self._elsewhere(Score.clip_id)]
+        conditions += self._of_alert(Score.clip_id)
+        if self.wanted.status not in (None, "analysed"):
+            conditions.append(false())
+        return select(Score.clip_id.label("clip_id"), Score.happened_at.label("happened_at")).where(*conditions)
+
+    def _from_alerts(self) -> Statement:
+        conditions: Conditions = [
+            *_states(self.wanted),
+            *_days(self.wanted, Alert.happened_at),
+            *self._elsewhere(Alert.clip_id),
+        ]
+        conditions += [*self._alerts_of_model(), *self._of_analysis(Alert.clip_id)]
+        return select(Alert.clip_id.label("clip_id"), Alert.happened_at.label("happened_at")).where(*conditions)
+
+    def _from_analyses(self) -> Statement:
+        conditions: Conditions = [
+            Analysis.id == self.shown(Clip.id),
+            _no_speech(),
+            *_days(self.wanted, Clip.happened_at),
+        ]
+        conditions += [*self._of_clip(""), *self._of_recording(Clip.recording_id), *self._of_alert(Clip.id)]
+        if self.wanted.emotion is not None or self.wanted.scores:
+            conditions.append(false())
+        found = select(Clip.id.label("clip_id"), Clip.happened_at.label("happened_at"))
+        return found.select_from(Analysis).join(Clip, Clip.id == Analysis.clip_id).where(*conditions)
+
+    def _of_clip(self, lead: str) -> Conditions:
+        """Conditions on the clip's own row; only that of the leading one may use its index."""
+        wanted, names = self.wanted, self.names
+        conditions: Conditions = []
+        if wanted.agent is not None:
+            column = Clip.agent_id if lead == "agent" else func.coalesce(Clip.agent_id, 0)
+            conditions.append(column == (names.agent_id or -1))
+        if wanted.team is not None:
+            column = Clip.agent_id if lead == "team" else func.coalesce(Clip.agent_id, 0)
+            conditions.append(column.in_(names.team))
+        if wanted.session_id is not None:
+            column = Clip.session_id if lead == "session" else func.coalesce(Clip.session_id, 0)
+            conditions.append(column == wanted.session_id)
+        if wanted.role is not None:
+            conditions.append((Clip.role if lead == "role" else func.coalesce(Clip.role, "")) == wanted.role)
+        return conditions
+
+    def _of_recording(self, recording_id: Any) -> Conditions:
+        asked = {name: getattr(self.wanted, name) for name in ("scenario", "domain", "language")}
+        equal = [getattr(Recording, name) == value for name, value in asked.items() if value is not None]
+        return [_there_is([Recording], Recording.id == recording_id, *equal)] if equal else []
+
+    def _elsewhere(self, clip_id: Any) -> Conditions:
+        """Conditions on the clip, of a row that only knows its id."""
+        conditions = [*self._of_clip(""), *self._of_recording(Clip.recording_id)]
+        return [_there_is([Clip], Clip.id == clip_id, *conditions)] if conditions else []
+
+    def _of_analysis(self, clip_id: Any) -> Conditions:
+        """Conditions on the analysis that is shown, and on its scores."""
+        wanted = self.wanted
+        if wanted.emotion is not None or wanted.scores:
+            if wanted.status not in (None, "analysed"):
+                return [false()]  # what has no speech has no scores
+            # Not by an index of scores: the clip leads to one analysis, and that to its scores.
+            ours = [func.coalesce(Score.calibration_id, 0).in_(self.names.calibrations), *_of_scores(wanted)]
+            if len(self.names.calibrations) == 1:  # of one model, of which a clip has one analysis
+                return [
+                    _there_is([Score, Analysis], Analysis.clip_id == clip_id, Score.analysis_id == Analysis.id, *ours)
+                ]
+            return [_there_is([Score], Score.analysis_id == self.shown(clip_id), *ours)]
+        if wanted.status is not None:
+            return [_there_is([Analysis], Analysis.id == self.shown(clip_id), Analysis.status == wanted.status)]
+        return [self.shown(clip_id).is_not(None)] if wanted.model is not None else []
+
+    def _of_alert(self, clip_id: Any) -> Conditions:
+        if self.wanted.alert is None:
+            return []
+        return [_there_is([Alert], Alert.clip_id == clip_id, *_states(self.wanted), *self._alerts_of_model())]
+
+    def _alerts_of_model(self) -> Conditions:
+        if self.wanted.model is None:
+            return []
+        model = Analysis.model_revision_id == _model(self.wanted.model)
+        return [_there_is([Analysis], Analysis.id == Alert.analysis_id, model)]
+
+
+_IN_ORDER = (
+    "agent",
+    "emotion",
+    "role",
+    "scored",
+    "time",
+)  # leads whose index gives the clips by time, the rarest first
+_OF_SCORES = ("emotion", "score", "scored")
+_LEADS = {"alert": HistoryQuery._from_alerts, "status": HistoryQuery._from_analyses}
+
+
+def prepare(session: Session, wanted: HistoryFilter) -> HistoryQuery:
+    """Look up the names of a filter and choose the condition that leads, in at most two statements."""
+    names = _look_up(session, wanted)
+    counted = _counts(wanted, names)
+    least = "scored" if wanted.scores else "time"  # what leads where nothing is rare
+    if not counted:
+        return HistoryQuery(wanted, names, least)
+    if len(counted) == 1 and (only := next(iter(counted))) in _IN_ORDER:
+        return HistoryQuery(wanted, names, only)
+    row = session.execute(select(*(statement.label(lead) for lead, statement in counted.items()))).one()
+    counts: Mapping[str, int] = dict(row._mapping)
+    lead = min(counted, key=lambda each: (counts[each], each not in _IN_ORDER))
+    if counts[lead] >= ENOUGH:
+        lead = next(each for each in _IN_ORDER if each in counted or each == least)
+    return HistoryQuery(wanted, names, lead)
+
+
+def _look_up(session: Session, wanted: HistoryFilter) -> _Names:
+    parts = []
+    if wanted.agent is not None:
+        parts.append(select(literal("agent").label("what"), Agent.id).where(Agent.name == wanted.agent))
+    if wanted.team is not None:
+        parts.append(select(literal("team").label("what"), Agent.id).join(Team).where(Team.name == wanted.team))
+    if wanted.emotion is not None or wanted.scores:
+        active = select(literal("calibration").label("what"), ActiveCalibration.calibration_id)
+        if wanted.model is not None:
+            active = active.where(ActiveCalibration.model_revision_id == _model(wanted.model))
+        parts.append(active)
+    if not parts:
+        return _Names()
+    found: dict[str, list[int]] = {"agent": [], "team": [], "calibration": []}
+    for what, identifier in session.execute(union_all(*parts) if len(parts) > 1 else parts[0]):
+        found[what].append(identifier)
+    agent_id = next(iter(found["agent"]), None)
+    return _Names(agent_id, tuple(sorted(found["team"])), tuple(sorted(found["calibration"])))
+
+
+def _counts(wanted: HistoryFilter, names: _Names) -> dict[str, ColumnElement[int]]:
+    """For each condition that can lead, how many rows its index alone gives."""
+    days = _days(wanted, Clip.happened_at)
+    found: dict[str, Statement] = {}
+    if wanted.agent is not None:
+        found["agent"] = select(Clip.id).where(Clip.agent_id == (names.agent_id or -1), *days)
+    if wanted.team is not None:
+        found["team"] = select(Clip.id).where(Clip.agent_id.in_(names.team), *days)
+    if wanted.session_id is not None:
+        found["session"] = select(Clip.id).where(Clip.session_id == wanted.session_id)
+    if wanted.role is not None:
+        found["role"] = select(Clip.id).where(Clip.role == wanted.role, *days)
+    if _states(wanted):
+        found["alert"] = select(Alert.id).where(*_states(wanted), *_days(wanted, Alert.happened_at))
+    if wanted.status == "no_speech":
+        found["status"] = select(Analysis.id).where(_no_speech())
+    of_scores = [Score.calibration_id.in_(names.calibrations), *_days(wanted, Score.happened_at)]
+    if (emotion := _dominant(wanted)) is not None:
+        found["emotion"] = select(Score.clip_id).where(Score.dominant == emotion, *of_scores)
+    if high := [each for each in wanted.scores if each[1] >= HIGH_FROM]:
+        # Of several, the highest floor is likely to be met by the fewest.
+        found["score"] = select(Score.clip_id).where(*_between(*max(high, key=lambda each: each[1])), *of_scores)
+    return {
+        lead: select(func.count()).select_from(each.limit(ENOUGH).subquery()).scalar_subquery()
+        for lead, each in found.items()
+    }
+
+
+def _of_scores(wanted: HistoryFilter) -> Conditions:
+    conditions: Conditions = [] if wanted.emotion is None else [Score.dominant == wanted.emotion]
+    if wanted.emotion is None and (implied := _dominant(wanted)) is not None:
+        conditions.append(Score.dominant == implied)
+    for emotion, low, high in wanted.scores:
+        conditions += _between(emotion, low, high)
+    return conditions
+
+
+def _dominant(wanted: HistoryFilter) -> str | None:
+    """The emotion that must be the strongest: the one asked for, or one that has more than half."""
+    more_than_half = (emotion for emotion, low, _high in wanted.scores if low > _HALF)
+    return wanted.emotion or next(more_than_half, None)
+
+
+def _between(emotion: str, low: float, high: float) -> Conditions:
+    column: ColumnElement[float] = getattr(Score, emotion)
+    # The index holds only scores from `HIGH_FROM` on, and is used only where a statement says so itself.
+    indexed = [column >= literal(HIGH_FROM, literal_execute=True)] if low >= HIGH_FROM else []
+    return [*indexed, column >= low, column <= high]
+
+
+def _no_speech() -> ColumnElement[bool]:
+    return Analysis.status == literal("no_speech", literal_execute=True)
+
+
+def _states(wanted: HistoryFilter) -> Conditions:
+    return [] if wanted.alert in (None, ANY_ALERT) else [Alert.state == wanted.alert]
+
+
+def _days(wanted: HistoryFilter, column: Any) -> Conditions:
+    return days_between(column, wanted.from_date, wanted.to_date, wanted.time_zone)
+
+
+def _model(model: tuple[str, str]) -> ColumnElement[int]:
+    name, revision = model
+    return (
+        select(ModelRevision.id).where(ModelRevision.name == name, ModelRevision.revision == revision).scalar_subquery()
+    )
+
+
+def _there_is(tables: Sequence[type[Base]], *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """That there is such a row, asked of each row that leads. EXISTS may be turned into a join that leads itself."""
+    asked = select(literal(1)).select_from(*tables).where(*conditions).correlate_except(*tables)
+    return asked.limit(1).scalar_subquery().is_not(None)
+
+
+def _sources(statement: Statement) -> Any:
+    """The columns behind clip_id and happened_at, which conditions need, because they cannot ask for labels."""
+    clip_id, happened_at = (column.element for column in statement.selected_columns)
+    return SimpleNamespace(clip_id=clip_id, happened_at=happened_at)
+
+
+def _on_side(columns: Any, side: str, cursor: ClipCursor | None) -> Conditions:
+    """That a row lies on a side of a cursor: `<` is earlier, `>=` at the cursor or later."""
+    if cursor is None:
+        return []
+    position = cast("ColumnElement[Any]", tuple_(columns.happened_at, columns.clip_id))
+    end = tuple_(literal(cursor.happened_at, UtcDateTime), literal(cursor.clip_id))
+    return [position.op(side, is_comparison=True)(end)]
+
+
+def _by_time(columns: Any, side: str) -> list[ColumnElement[Any]]:
+    if side.startswith(">"):
+        return [columns.happened_at.asc(), columns.clip_id.asc()]
+    return [columns.happened_at.desc(), columns.clip_id.desc()]

@@ -1,0 +1,1 @@
+"""Saving, editing and deleting recordings, clips and what they belong to."""
