@@ -187,12 +187,14 @@ class Calibration:
     """The stages in their order; one that is left out changes nothing.
 
     `heads` read the embeddings of a domain in place of the model's own head. Aligning embeddings is affine and a head
-    is linear, so that both together are again a head (see `alignment`): nothing else is needed to apply it.
+    is linear, so that both together are again a head (see `alignment`): nothing else is needed to apply it. `trained`
+    is a head learnt from labels, which reads those of every domain (see `training`); beside it there are no others.
     """
 
     heads: Mapping[str, Head] = field(default_factory=dict)
     scaling: Scaling | None = None
     priors: Priors | None = None
+    trained: Head | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.heads, Mapping) or len(self.heads) > MOST_DOMAINS:
@@ -202,11 +204,25 @@ class Calibration:
                 raise SettingsError("{found} is not the name of a domain.", found=shown(name))
         if len({head.dim for head in self.heads.values()}) > 1:
             raise SettingsError("The heads read embeddings of different sizes. Fit them again.")
+        if self.heads and self.trained is not None:
+            raise SettingsError("A trained head reads every recording: there can be none for domains beside it.")
 
     @property
     def is_raw(self) -> bool:
         """Whether it leaves everything as the model said it."""
-        return not self.heads and self.scaling is None and self.priors is None
+        return not self.reads_embeddings and self.scaling is None and self.priors is None
+
+    @property
+    def reads_embeddings(self) -> bool:
+        """Whether logits are not enough to apply it."""
+        return bool(self.heads) or self.trained is not None
+
+    def for_windows(self) -> Calibration:
+        """What of it holds where there are logits and no embeddings, as of windows: scaling and priors, and no heads.
+
+        Beside a trained head these were fitted to other logits than the model's, so that nothing of it holds: raw.
+        """
+        return Calibration() if self.trained is not None else Calibration({}, self.scaling, self.priors)
 
     def as_data(self) -> dict[str, Any]:
         """As JSON knows it; {} is raw."""
@@ -217,12 +233,14 @@ class Calibration:
             data["scaling"] = self.scaling.as_data()
         if self.priors is not None:
             data["priors"] = self.priors.as_data()
+        if self.trained is not None:
+            data["trained"] = self.trained.as_data()
         return data
 
     @classmethod
     def from_data(cls, data: object) -> Self:
         """What `as_data` wrote. Raises `SettingsError` for anything else."""
-        found = _fields(data, ("heads", "scaling", "priors"), optional=True)
+        found = _fields(data, ("heads", "scaling", "priors", "trained"), optional=True)
         heads = found.get("heads", {})
         if not isinstance(heads, Mapping) or len(heads) > MOST_DOMAINS:  # before each is read
             raise SettingsError("There can be heads for at most {allowed} domains.", allowed=MOST_DOMAINS)
@@ -230,6 +248,7 @@ class Calibration:
             {name: Head.from_data(head) for name, head in heads.items()},
             Scaling.from_data(found["scaling"]) if found.get("scaling") is not None else None,
             Priors.from_data(found["priors"]) if found.get("priors") is not None else None,
+            Head.from_data(found["trained"]) if found.get("trained") is not None else None,
         )
 
 
@@ -245,8 +264,10 @@ def apply(
     """Scores (n, 9) of logits (n, 9), −inf where the model cannot produce a class: there they are exactly 0.
 
     A clip of a domain with a head is read from its row of `embeddings` (n, dim), NaN where it has none, in which case
-    its logits are used; so are those of every other domain. Raw scores are bit for bit those of
-    `EmotionScores.from_logits`. Raises `ScoresError` for logits that say nothing or embeddings of another size.
+    its logits are used; so are those of every other domain. A trained head reads every clip that has an embedding; one
+    that has none keeps its raw scores, for the later stages were fitted to what the head says (see `for_windows`). Raw
+    scores are bit for bit those of `EmotionScores.from_logits`. Raises `ScoresError` for logits that say nothing or
+    embeddings of another size.
     """
     given = np.asarray(logits, np.float64).reshape(-1, _N)
     if np.isnan(given).any() or (given == np.inf).any() or np.isneginf(given).all(axis=1).any():
@@ -254,11 +275,13 @@ def apply(
     if calibration.is_raw:
         rows = [EmotionScores.from_logits(row).vector for row in given.tolist()]
         return np.array(rows, np.float64).reshape(-1, _N)
-    values = read_again(calibration.heads, given, embeddings, domains)
-    if calibration.scaling is not None:
-        values = calibration.scaling.apply(values)
-    scores = softmax(values)
-    return scores if calibration.priors is None else calibration.priors.apply(scores)
+    if calibration.trained is None:
+        return _after_heads(calibration, read_again(calibration.heads, given, embeddings, domains))
+    read, values = _read_trained(calibration.trained, given, embeddings)
+    scores = np.empty_like(given)
+    scores[read] = _after_heads(calibration, values)
+    scores[~read] = apply(calibration.for_windows(), given[~read])
+    return scores
 
 
 def softmax(logits: Floats) -> Floats:
@@ -273,23 +296,50 @@ def read_again(
     """The logits (n, 9), where a clip's domain has a head those of its embedding; see `apply`."""
     if not heads or embeddings is None or domains is None:
         return logits
-    vectors, where = np.asarray(embeddings), np.array([name or "" for name in domains])
+    where = np.array([name or "" for name in domains])
     values = logits.copy()
     for name, head in heads.items():
-        if vectors.shape != (len(logits), head.dim):
-            raise ScoresError(
-                "The calibration reads embeddings of {allowed} numbers; these have {found}.",
-                allowed=head.dim,
-                found=str(vectors.shape),
-            )
+        vectors = _vectors(head, len(logits), embeddings)
         rows = np.flatnonzero(where == name)
         rows = rows[np.isfinite(vectors[rows]).all(axis=1)]
         values[rows] = head.logits(vectors[rows])
-    silent = np.isneginf(logits)
-    values[silent] = -np.inf  # a class that is impossible stays so, whatever a head says
+    values[np.isneginf(logits)] = -np.inf  # a class that is impossible stays so, whatever a head says
     lost = np.isneginf(values).all(axis=1)
     values[lost] = logits[lost]
     return values
+
+
+def _read_trained(head: Head, logits: Floats, embeddings: ArrayLike | None) -> tuple[NDArray[np.bool_], Floats]:
+    """Which clips (n,) a trained head can read, and the logits (read, 9) that it gives these."""
+    if embeddings is None:
+        return np.zeros(len(logits), bool), logits[:0]
+    vectors = _vectors(head, len(logits), embeddings)
+    read = np.isfinite(vectors).all(axis=1)
+    values = np.full_like(logits, -np.inf)
+    values[read] = head.logits(vectors[read])
+    values[np.isneginf(logits)] = -np.inf
+    read = np.isfinite(values).any(axis=1)
+    return read, values[read]
+
+
+def _after_heads(calibration: Calibration, values: Floats) -> Floats:
+    """Scores (n, 9) by the stages that come after a head's logits (n, 9)."""
+    if calibration.scaling is not None:
+        values = calibration.scaling.apply(values)
+    scores = softmax(values)
+    return scores if calibration.priors is None else calibration.priors.apply(scores)
+
+
+def _vectors(head: Head, count: int, embeddings: ArrayLike) -> NDArray[Any]:
+    """Embeddings (count, dim) of the size that the head reads."""
+    vectors = np.asarray(embeddings)
+    if vectors.shape != (count, head.dim):
+        raise ScoresError(
+            "The calibration reads embeddings of {allowed} numbers; these have {found}.",
+            allowed=head.dim,
+            found=str(vectors.shape),
+        )
+    return vectors
 
 
 def _numbers(name: str, values: object, low: float, high: float) -> tuple[float, ...]:

@@ -211,7 +211,7 @@ def _score(store: Store, view: CalibrationView, cancelled: Callable[[], bool]) -
     breath_s = BREATH_S if store.engine.name == "sqlite" else 0.0
     saved_at = time.monotonic() - breath_s
     while not cancelled():
-        batch = rescoring.next_batch(store, view.id, AT_ONCE, with_embeddings=bool(calibration.heads))
+        batch = rescoring.next_batch(store, view.id, AT_ONCE, with_embeddings=calibration.reads_embeddings)
         if batch is None:
             return
         if not len(batch.ids):
