@@ -314,11 +314,11 @@ def _read_trained(head: Head, logits: Floats, embeddings: ArrayLike | None) -> t
     if embeddings is None:
         return np.zeros(len(logits), bool), logits[:0]
     vectors = _vectors(head, len(logits), embeddings)
-    read = np.isfinite(vectors).all(axis=1)
+    rows = np.flatnonzero(np.isfinite(vectors).all(axis=1))
     values = np.full_like(logits, -np.inf)
-    values[read] = head.logits(vectors[read])
+    values[rows] = head.logits(vectors[rows])
     values[np.isneginf(logits)] = -np.inf
-    read = np.isfinite(values).any(axis=1)
+    read: NDArray[np.bool_] = np.isfinite(values).any(axis=1)
     return read, values[read]
 
 
