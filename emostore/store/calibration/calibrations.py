@@ -70,7 +70,15 @@ def listed(store: Store, model: Model | None = None) -> tuple[CalibrationView, .
 def get(store: Store, calibration_id: int) -> CalibrationView:
     """One of them. Raises `MetadataError` if it is not there any more."""
     with store.reading() as session:
-        return _one(session, calibration_id)
+        return within(session, calibration_id)
+
+
+def within(session: Session, calibration_id: int) -> CalibrationView:
+    """One of them, in a transaction. Raises `MetadataError` if it is not there any more."""
+    found = _views(session, Calibration.id == calibration_id)
+    if not found:
+        raise MetadataError("There is no such calibration any more.")
+    return found[0]
 
 
 def unfinished(store: Store) -> tuple[CalibrationView, ...]:
@@ -150,10 +158,10 @@ def begin(session: Session, calibration_id: int) -> CalibrationView:
     Every analysis that is saved from the commit on brings its scores under it, and every one before is there. Another
     one of the model that was being scored is left. Raises `MetadataError` if it is gone or is read already.
     """
-    found = _one(session, calibration_id)
+    found = within(session, calibration_id)
     revision = model_id(session, found.model)
     session.execute(_pointer(revision))  # waits for whoever is saving, and they for this
-    found = _one(session, calibration_id)
+    found = within(session, calibration_id)
     if found.active:
         raise MetadataError("The scores of this calibration are read already.")
     others = and_(Calibration.model_revision_id == revision, Calibration.state == "scoring")
@@ -161,7 +169,7 @@ def begin(session: Session, calibration_id: int) -> CalibrationView:
     # Raw scores are written of every analysis, whatever is read.
     state = "complete" if found.version == RAW_VERSION else "scoring"
     session.execute(update(Calibration).where(Calibration.id == calibration_id).values(state=state, scored_to=0))
-    return _one(session, calibration_id)
+    return within(session, calibration_id)
 
 
 def activate(session: Session, calibration_id: int, *, expected: State | None = None) -> int:
@@ -262,13 +270,6 @@ def _pointer(model_revision_id: Any) -> Any:
     """The model's pointer, which savers share and which is this transaction's alone."""
     pointer = select(ActiveCalibration).where(ActiveCalibration.model_revision_id == model_revision_id)
     return pointer.with_for_update()
-
-
-def _one(session: Session, calibration_id: int) -> CalibrationView:
-    found = _views(session, Calibration.id == calibration_id)
-    if not found:
-        raise MetadataError("There is no such calibration any more.")
-    return found[0]
 
 
 def _views(session: Session, condition: Any) -> tuple[CalibrationView, ...]:

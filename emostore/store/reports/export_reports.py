@@ -14,6 +14,7 @@ from sqlalchemy import Select, case, null, select
 
 from emostore.store.session import Store
 from emostore.store.tables.models import (
+    RAW_VERSION,
     ActiveCalibration,
     Agent,
     Analysis,
@@ -36,7 +37,10 @@ Channel = tuple[str, int]  # SHA-256 of the recording, and the channel
 
 @dataclass(frozen=True, slots=True)
 class RawResult:
-    """What a line of an export needs beside the history's row; `session` is None where nobody named the session."""
+    """What a line of an export needs beside the history's row; `session` is None where nobody named the session.
+
+    `read_under` is the calibration that scores are shown under, by its id, None being raw; all logits are raw.
+    """
 
     analysis_id: int
     sha256: str
@@ -54,6 +58,7 @@ class RawResult:
     classes: tuple[str, ...]
     licence: str
     calibration: str
+    read_under: int | None
     analysed_at: datetime
     compute_s: float | None
     logits: NDArray[np.float32] | None
@@ -125,6 +130,7 @@ def _statement(embeddings: bool) -> Select[*tuple[Any, ...]]:
             *(Recording.byte_count, Recording.sample_rate, Recording.container, Recording.codec, Recording.notes),
             *(ModelRevision.dim, ModelRevision.classes, ModelRevision.licence),
             Calibration.name.label("calibration"),
+            case((Calibration.version != RAW_VERSION, Calibration.id)).label("read_under"),
             *(Analysis.analysed_at, Analysis.compute_s, Analysis.logits),
             *(Analysis.window_logits, Analysis.window_hop_s, Analysis.window_length_s),
         )

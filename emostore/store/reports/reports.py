@@ -14,6 +14,7 @@ from emostore.emotions import EMOTIONS, EmotionScores
 from emostore.store.reports.views import AnalysisView, ClipCursor, ClipPage, ClipRow, ClipView, Counts, StoredWindows
 from emostore.store.session import Store
 from emostore.store.tables.models import (
+    RAW_VERSION,
     ActiveCalibration,
     Agent,
     Analysis,
@@ -167,6 +168,7 @@ def _analysis_statement() -> Select[*tuple[Any, ...]]:
             *(Analysis.status, Analysis.no_speech_reason),
             Calibration.name.label("calibration"),
             Calibration.version.label("calibration_version"),
+            case((Calibration.version != RAW_VERSION, Calibration.id)).label("read_under"),
             func.coalesce(Analysis.window_count, 0).label("window_count"),
             *(Analysis.window_hop_s, Analysis.window_length_s, Analysis.analysed_at, Analysis.compute_s),
             *SCORES,

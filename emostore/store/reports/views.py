@@ -17,7 +17,8 @@ class AnalysisView:
     """One model's result for a clip, with the scores under the model's active calibration.
 
     `scores` is None where there was no speech (`no_speech_reason` says why) and where the active
-    calibration has not scored this analysis. `window_count` is 0 without window logits.
+    calibration has not scored this analysis. `read_under` is that calibration's id, None being raw. `window_count` is
+    0 without window logits.
     """
 
     analysis_id: int
@@ -30,6 +31,7 @@ class AnalysisView:
     scores: EmotionScores | None
     calibration: str
     calibration_version: int
+    read_under: int | None
     window_count: int
     window_hop_s: float | None
     window_length_s: float | None
