@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit import runtime
 
 from emostore.analytics import trajectory as paths
-from emostore.analytics.trajectory import NOTABLE, Trajectory
+from emostore.analytics.trajectory import NOTABLE, Moment, Trajectory
 from emostore.emotions import EMOTIONS
 from emostore.errors import EmostoreError
 from emostore.services.calibration import labelling
@@ -19,7 +19,7 @@ from emostore.store.reports import alert_reports, reports
 from emostore.ui.alerts import alert_rules
 from emostore.ui.bootstrap import in_force, open_store
 from emostore.ui.label import labels
-from emostore.ui.player import Marker, Stretch, Track, player
+from emostore.ui.player import Kind, Marker, Stretch, Track, player
 from emostore.ui.text import _, emotion, explain, size
 
 FIRST_VERSION = 1  # of a model's calibrations: its scores as they are
@@ -78,13 +78,14 @@ def moments(path: Trajectory, track: int = 0) -> list[Marker]:
         )
         for change in paths.clear_changes(path)
     ]
-    worst, best = paths.worst(path), paths.best(path)
-    if worst and worst.score >= NOTABLE:
-        found.append(
-            Marker(worst.start_s, "worst", f"{emotion(worst.emotion)} · {worst.score:.3f}", track, worst.emotion)
-        )
-    if best and best.score >= NOTABLE:
-        found.append(Marker(best.start_s, "best", f"{emotion(best.emotion)} · {best.score:.3f}", track, best.emotion))
+    if len(path) > 1:  # of one, the clip's own scores tell all
+        strongest: tuple[tuple[Kind, Moment | None], ...] = (("worst", paths.worst(path)), ("best", paths.best(path)))
+        for kind, moment in strongest:
+            if moment and moment.score >= NOTABLE:
+                about = _("{score:.3f}, above all {emotion}").format(
+                    score=moment.score, emotion=emotion(moment.emotion)
+                )
+                found.append(Marker(moment.start_s, kind, about, track, moment.emotion))
     return found
 
 
