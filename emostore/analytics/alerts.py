@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 
 from emostore.analytics.given import nine
+from emostore.analytics.groups import as_sum
 from emostore.analytics.saved import Saved, check_choice, check_choices, check_name, check_number, shown
 from emostore.analytics.thresholds import OPERATORS, Operator, holds, limit_percent, percent, rows_hold, total
 from emostore.emotions import BY_NAME, EMOTIONS
@@ -76,8 +77,7 @@ class AlertRule(Saved):
     @property
     def what(self) -> Sentence:
         """The emotions as a sum: angry + disgusted, in the reader's language."""
-        fields = {f"e{number}": BY_NAME[name] for number, name in enumerate(self.emotions)}
-        return Sentence(" + ".join(f"{{{field}}}" for field in fields), fields)
+        return as_sum(self.emotions)
 
 
 DEFAULT_RULES = (AlertRule(N_("Anger and disgust"), ("angry", "disgusted"), ">", 0.60),)

@@ -1,4 +1,4 @@
-"""What users save as data, read with care: scoring profiles, alert rules, targets."""
+"""What users save as data, read with care: scoring profiles, label groups, alert rules, targets."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from emostore.errors import SettingsError
 
 MAX_BYTES = 10_000  # a rule or profile takes a few hundred
 MAX_NAME = 80  # characters
+MAX_VERSION = 1_000_000
 _MAX_SHOWN = 50  # characters of a bad value in an error
 
 
@@ -79,6 +80,12 @@ def check_name(value: object) -> None:
             found=shown(value),
             allowed=MAX_NAME,
         )
+
+
+def check_version(value: object) -> None:
+    """Raise `SettingsError` unless it is the number of a version, counted from 1."""
+    if check_number("version", value, 1, MAX_VERSION) != value or isinstance(value, float):
+        raise SettingsError("version is {found}; it must be a whole number.", found=value)
 
 
 def check_choice(field: str, value: object, allowed: tuple[str, ...]) -> None:

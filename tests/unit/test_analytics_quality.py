@@ -197,6 +197,8 @@ def test_a_profile_is_kept_as_plain_json() -> None:
         "engagement": 0.2,
         "clarity": 0.1,
         "kind": "balanced",
+        "positive_emotions": ["happy", "surprised"],
+        "negative_emotions": ["angry", "disgusted", "fearful", "sad"],
     }
 
 
