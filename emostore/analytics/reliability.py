@@ -81,8 +81,9 @@ class Coverage:
     high: Floats
 
     def threshold_for(self, accuracy: float) -> float | None:
-        """The lowest threshold at and beyond which at least this share is right; None if there is none."""
-        enough = np.flip(np.logical_and.accumulate(np.flip(self.accuracy >= accuracy)))
+        """The lowest threshold with at least this share right, and at none above it surely less; None without one."""
+        no_worse = np.flip(np.logical_and.accumulate(np.flip(self.high >= accuracy)))
+        enough = no_worse & (self.accuracy >= accuracy)
         return float(self.threshold[enough.argmax()]) if enough.any() else None
 
 

@@ -22,6 +22,7 @@ LEGEND_COLUMNS = 3  # of emotion names: as many as a phone is wide
 NAME_PX = 220  # a longer name is cut, which keeps the legend on a phone
 LEAST_SPAN = {"quality": 10.0, "score": 0.1}  # of the vertical axis: noise must not look like a cliff
 MOST_LINES = 2  # with their bands; a third could not be told apart
+MOST_TICKS = 6  # of the time axis: as many days as a phone is wide
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +260,8 @@ def _span(points: Sequence[LinePoint], least: float) -> list[float]:
 def _time(field: str, points: Sequence[MixPoint | LinePoint]) -> alt.X:
     days = (max(map(_last_day, points)) - min(point.first for point in points)).days if points else 0
     labels = "%Y-%m" if days > 366 else "%m-%d"  # numbers, which are read in every language
-    axis = alt.Axis(title=None, format=labels, tickCount=6, labelOverlap=True, labelFlush=True, grid=False)
+    ticks = alt.TimeIntervalStep(interval="day", step=1) if days <= MOST_TICKS else MOST_TICKS  # never a day twice
+    axis = alt.Axis(title=None, format=labels, tickCount=ticks, labelOverlap=True, labelFlush=True, grid=False)
     return alt.X(f"{field}:T", axis=axis, scale=alt.Scale(nice=False))
 
 

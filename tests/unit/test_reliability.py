@@ -106,11 +106,13 @@ def test_what_is_kept_is_right_more_often() -> None:
     assert coverage(*top([0.9, 0.6], [0, 1])).threshold_for(0.9) is None
 
 
-def test_a_threshold_holds_for_every_one_above_it() -> None:
-    """By chance right at the low end only: raising the threshold must not make it worse than promised."""
-    found = coverage(*top([0.9, 0.8, 0.7, 0.6, 0.5], [1, 0, 1, 1, 1]))
-    assert found.accuracy[0] == 0.8
-    assert found.threshold_for(0.8) == 0.9
+def test_a_threshold_does_not_promise_what_higher_ones_break() -> None:
+    """Right at the low end only: raising the threshold must not make it worse than promised, but for chance."""
+    surely = coverage(*top([0.9] * 20 + [0.5] * 100, [1, 0] * 10 + [1] * 100))
+    assert surely.accuracy[0] > 0.9
+    assert surely.threshold_for(0.8) is None
+    by_chance = coverage(*top([0.9, 0.8, 0.7, 0.6, 0.5], [1, 0, 1, 1, 1]))
+    assert by_chance.threshold_for(0.8) == 0.5
 
 
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=200), st.integers(2, 12))

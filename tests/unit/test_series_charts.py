@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from typing import Any
 
@@ -31,6 +32,14 @@ def line(*weeks: int, known: bool = True) -> list[LinePoint]:
 def data(spec: dict[str, Any], layer: dict[str, Any]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = spec["datasets"][layer.get("data", spec.get("data"))["name"]]
     return rows
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 7, 40])
+def test_no_day_stands_twice_under_a_chart(count: int) -> None:
+    points = [MixPoint(MONDAY + timedelta(day), 1, 3, MIX) for day in range(count)]
+    svg = charts.save(charts.mix_chart(points), "svg").decode()
+    days = re.findall(r">(\d\d-\d\d)<", svg)
+    assert len(days) == len(set(days)) >= min(count, 2)
 
 
 class TestMix:

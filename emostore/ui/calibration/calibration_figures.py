@@ -209,7 +209,13 @@ def _choose(covered: Coverage) -> float:
         )
     enough = covered.threshold_for(_GOOD)
     if enough is not None and enough > float(covered.threshold[0]):
-        st.caption(_("From {threshold:.2f} on, at least {good:.0%} are right.", threshold=enough, good=_GOOD))
+        st.caption(
+            _(
+                "If those below {threshold:.2f} are uncertain, at least {good:.0%} of the rest are right.",
+                threshold=enough,
+                good=_GOOD,
+            )
+        )
     if asked != now and access.can("administer"):
         st.button(
             _("Call it uncertain below {value:.0%} everywhere", value=asked),
