@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +15,18 @@ from sqlalchemy.orm import Session
 
 from emostore import access
 from emostore.analytics.alerts import DEFAULT_RULES, Alert, AlertRule, Role, findings
-from emostore.analytics.trajectory import Trajectory, speech_mask, window_scores
+from emostore.analytics.calibration import RAW, Calibration
+from emostore.analytics.trajectory import Trajectory
 from emostore.emotions import EMOTIONS
 from emostore.errors import MetadataError, SettingsError
+from emostore.services.calibration import over_time
+from emostore.services.calibration.over_time import Reader, trajectory
 from emostore.store import audit
 from emostore.store.alerts import alert_rules, alerts, rule_previews
 from emostore.store.alerts.alert_rules import RuleView
 from emostore.store.alerts.rule_previews import Candidate, Limit, Scope
+from emostore.store.calibration import calibrations
+from emostore.store.reports.report_views import ModelInUse
 from emostore.store.rollups.rollup_reading import Model
 from emostore.store.session import Store
 from emostore.store.writing import edits, records
@@ -98,22 +104,12 @@ def raised(
     )
 
 
-def trajectory(
-    logits: NDArray[Any], hop_s: float, length_s: float, segments: NDArray[np.float64] | None = None
-) -> Trajectory:
-    """Window logits (windows, 9) as rules look at them, as precise as they are stored.
-
-    Windows without speech are not scored, where it is known by `segments` (see `speech_mask`).
-    """
-    scores = window_scores(np.asarray(logits, np.float16).astype(np.float32))
-    mask = None if segments is None else speech_mask(segments, len(scores), hop_s, length_s)
-    return Trajectory(scores, hop_s, length_s) if mask is None else Trajectory(scores, hop_s, length_s, mask)
-
-
-def windows_of(outcome: records.Analysed, segments: NDArray[np.float64] | None) -> Trajectory | None:
-    """What a clip's analysis has of windows, as rules look at them."""
+def windows_of(
+    outcome: records.Analysed, segments: NDArray[np.float64] | None, calibration: Calibration = RAW
+) -> Trajectory | None:
+    """What a clip's analysis has of windows, as rules look at them: under the `calibration` that is read."""
     windows = outcome.windows
-    return trajectory(windows.logits, windows.hop_s, windows.length_s, segments) if windows else None
+    return trajectory(windows.logits, windows.hop_s, windows.length_s, segments, calibration) if windows else None
 
 
 def new_alert(rule_id: int, alert: Alert) -> records.NewAlert:
@@ -135,16 +131,17 @@ def preview(
     """How many clips of these days the rule finds something in. Rules that look at windows read all of them."""
     scope = Scope(model, from_date, to_date, time_zone, rule.roles, rule.min_speech_s)
     limit = Limit(rule.emotions, rule.operator, rule.threshold)
+    read = over_time.reader(partial(calibrations.get, store))
     if rule.sustained_s is None:
         counted = rule_previews.count(store, scope, limit)
         near = rule_previews.candidates(store, scope, limit, only_near=True) if counted.near else ()
-        return Preview(counted.beyond + sum(bool(_found(rule, each)) for each in near), counted.asked)
+        return Preview(counted.beyond + sum(bool(_found(rule, each, read)) for each in near), counted.asked)
     found = asked = 0
     for each in rule_previews.candidates(store, scope, with_windows=True):
         if cancelled():
             break
         asked += 1
-        found += bool(_found(rule, each))
+        found += bool(_found(rule, each, read))
     return Preview(found, asked)
 
 
@@ -180,48 +177,22 @@ def apply(
 
     What somebody has touched stays. Works in small transactions, so that it may be stopped at any time (by an
     exception of `progress`, say) and asked again from the start; `progress` hears now and then how many analyses
-    were looked at. Alerts of other models, or of days before, are left as they are.
+    were looked at. Alerts of other models, or of days before, are left as they are. If other scores come to be read
+    meanwhile, it begins anew with these.
     """
     access.require("administer")
-    rule = next((each for each in active_rules(store) if each.rule.name == name), None)
-    found: dict[int, Sequence[records.NewAlert]] = {}
-    total = Applied(0, 0)
-    done = 0
-
-    def flush() -> None:
-        nonlocal total
-        with edits.changing(store) as session:
-            added, gone = alerts.replace(session, name, found)
-        total = Applied(total.raised + added, total.withdrawn + gone)
-        found.clear()
-
-    seen = set()
-    for each in _candidates(store, rule.rule, model, from_date, time_zone) if rule else ():
-        done += 1
-        if done % _TOLD_EVERY == 0:
-            progress(done)
-        if rule and (new := _found(rule.rule, each)):
-            seen.add(each.analysis_id)
-            found[each.analysis_id] = [new_alert(rule.id, alert) for alert in _longest(new)]
-        if len(found) >= _AT_ONCE:
-            flush()
-    for analysis_id in rule_previews.alerted(store, name, Scope(model, from_date, None, time_zone)):
-        if analysis_id not in seen:
-            found[analysis_id] = []
-        if len(found) >= _AT_ONCE:
-            flush()
-    flush()
-    progress(done)
-    return total
+    while True:
+        with suppress(records.RecalibratedError):
+            return _apply(store, name, model, from_date, time_zone, progress)
 
 
 def ask_again(session: Session, rules: Sequence[ActiveRule], clip_ids: Collection[int]) -> None:
     """Ask rules again of some clips, in the transaction that changed what the rules look at."""
+    rule_previews.hold_calibrations(session)
+    read = over_time.reader(partial(calibrations.within, session))
     found = rule_previews.of_clips(session, clip_ids)
     for each in rules:
-        judged = {
-            one.analysis_id: [new_alert(each.id, alert) for alert in _longest(_found(each.rule, one))] for one in found
-        }
+        judged = {one.analysis_id: _alerts(each, _found(each.rule, one, read)) for one in found}
         alerts.replace(session, each.rule.name, judged)
 
 
@@ -251,21 +222,75 @@ def comment(store: Store, alert_id: int, text: str) -> None:
         alerts.comment(session, alert_id, text, access.current_user().name)
 
 
-def _candidates(
-    store: Store, rule: AlertRule, model: Model | None, from_date: date | None, time_zone: str
-) -> Iterator[Candidate]:
-    scope = Scope(model, from_date, None, time_zone, rule.roles, rule.min_speech_s)
+def _apply(
+    store: Store,
+    name: str,
+    model: Model | None,
+    from_date: date | None,
+    time_zone: str,
+    progress: Callable[[int], None],
+) -> Applied:
+    """What `apply` does. Raises `RecalibratedError` where other scores than those it began with are read by now."""
+    used = rule_previews.model_in_use(store, model)
+    if used is None:
+        progress(0)
+        return Applied(0, 0)
+    scope = Scope((used.name, used.revision), from_date, None, time_zone)
+    rule = next((each for each in active_rules(store) if each.rule.name == name), None)
+    read = over_time.reader(partial(calibrations.get, store))
+    found: dict[int, Sequence[records.NewAlert]] = {}
+    total = Applied(0, 0)
+    done = 0
+
+    def flush() -> None:
+        nonlocal total
+        with edits.changing(store) as session:
+            if rule_previews.hold_calibrations(session).get(used.model_id) != used.calibration_id:
+                raise records.RecalibratedError(
+                    "Another calibration is in use by now, so nothing was saved. Try again."
+                )
+            added, gone = alerts.replace(session, name, found)
+        total = Applied(total.raised + added, total.withdrawn + gone)
+        found.clear()
+
+    # Looked for first: a clip that is saved from here on brings its own alerts, which are not to be withdrawn.
+    not_found = set(rule_previews.alerted(store, name, scope))
+    for each in _candidates(store, rule.rule, scope, used) if rule else ():
+        done += 1
+        if done % _TOLD_EVERY == 0:
+            progress(done)
+        if rule and (new := _found(rule.rule, each, read)):
+            not_found.discard(each.analysis_id)
+            found[each.analysis_id] = _alerts(rule, new)
+        if len(found) >= _AT_ONCE:
+            flush()
+    for analysis_id in sorted(not_found):
+        found[analysis_id] = []
+        if len(found) >= _AT_ONCE:
+            flush()
+    flush()
+    progress(done)
+    return total
+
+
+def _candidates(store: Store, rule: AlertRule, scope: Scope, used: ModelInUse) -> Iterator[Candidate]:
+    scope = replace(scope, roles=rule.roles, min_speech_s=rule.min_speech_s)
     if rule.sustained_s is None:
-        return rule_previews.candidates(store, scope, Limit(rule.emotions, rule.operator, rule.threshold))
-    return rule_previews.candidates(store, scope, with_windows=True)
+        limit = Limit(rule.emotions, rule.operator, rule.threshold)
+        return rule_previews.candidates(store, scope, limit, used=used)
+    return rule_previews.candidates(store, scope, with_windows=True, used=used)
 
 
-def _found(rule: AlertRule, one: Candidate) -> tuple[Alert, ...]:
+def _found(rule: AlertRule, one: Candidate, read: Reader) -> tuple[Alert, ...]:
     windows = None
     if one.windows is not None and one.hop_s is not None and one.length_s is not None:
-        windows = trajectory(one.windows, one.hop_s, one.length_s, one.segments)
+        windows = trajectory(one.windows, one.hop_s, one.length_s, one.segments, read(one.read_under))
     role: Role = one.role  # type: ignore[assignment]  # the table's constraint allows no other
     return findings(rule, one.scores, role=role, speech_s=one.speech_s, windows=windows, classes=one.classes)
+
+
+def _alerts(rule: ActiveRule, found: Sequence[Alert]) -> list[records.NewAlert]:
+    return [new_alert(rule.id, alert) for alert in _longest(found)]
 
 
 def _longest(found: Sequence[Alert]) -> list[Alert]:

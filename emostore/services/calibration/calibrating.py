@@ -267,7 +267,7 @@ def _with_scores(
         outcome.read,
         role=clip.role,
         speech_s=clip.speech_s,
-        windows=alerting.windows_of(outcome, clip.segments),
+        windows=alerting.windows_of(outcome, clip.segments, parameters[read_under]),
         classes=analysis.model.classes,
     )
     return replace(analysis, outcome=outcome, alerts=raised)

@@ -160,13 +160,12 @@ class _Writer:
         outcome, clip = analysis.outcome, analysis.clip
         if isinstance(outcome, records.NoSpeech):
             return analysis
-        windows = outcome.windows
         found = alerting.raised(
             self._rules,
             outcome.scores,
             role=clip.role,
             speech_s=clip.speech_s,
-            windows=alerting.trajectory(windows.logits, windows.hop_s, windows.length_s) if windows else None,
+            windows=alerting.windows_of(outcome, clip.segments),
             classes=analysis.model.classes,
         )
         return replace(analysis, alerts=found)

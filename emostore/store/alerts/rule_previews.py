@@ -18,7 +18,17 @@ from emostore.store.reports.report_views import ModelInUse
 from emostore.store.rollups import rollup_reading
 from emostore.store.rollups.rollup_reading import Model
 from emostore.store.session import Store
-from emostore.store.tables.models import ROLES, ActiveCalibration, Analysis, Clip, ClipSpeech, ModelRevision, Score
+from emostore.store.tables.models import (
+    RAW_VERSION,
+    ROLES,
+    ActiveCalibration,
+    Analysis,
+    Calibration,
+    Clip,
+    ClipSpeech,
+    ModelRevision,
+    Score,
+)
 from emostore.store.tables.report_models import Alert, AlertRule
 from emostore.store.writing import bulk
 
@@ -63,19 +73,34 @@ class Counted:
 class Candidate:
     """An analysis that a rule may find something in; windows are logits, shape (windows, 9), None if not asked for.
 
-    With windows come the clip's `segments` of speech, seconds of shape (n, 2), where they are known.
+    With windows come the clip's `segments` of speech, seconds of shape (n, 2), where they are known. The scores are
+    those of the calibration `read_under`, None being raw; windows are raw logits.
     """
 
     analysis_id: int
     clip_id: int
     role: str
     speech_s: float | None
+    read_under: int | None
     scores: EmotionScores
     windows: NDArray[np.float32] | None
     hop_s: float | None
     length_s: float | None
     segments: NDArray[np.float64] | None
     classes: tuple[str, ...]  # emotions that the model can produce
+
+
+def model_in_use(store: Store, model: Model | None) -> ModelInUse | None:
+    """Of which model, and under which calibration, `candidates` are now; None if there is none."""
+    with store.reading() as session:
+        return rollup_reading.model_in_use(session, model)
+
+
+def hold_calibrations(session: Session) -> dict[int, int]:
+    """The calibration that is read of each model, by their ids, which stay so until the commit."""
+    statement = select(ActiveCalibration.model_revision_id, ActiveCalibration.calibration_id)
+    in_order = statement.order_by(ActiveCalibration.model_revision_id).with_for_update(read=True)
+    return {row.model_revision_id: row.calibration_id for row in session.execute(in_order)}
 
 
 def count(store: Store, scope: Scope, limit: Limit) -> Counted:
@@ -95,14 +120,20 @@ def count(store: Store, scope: Scope, limit: Limit) -> Counted:
 
 
 def candidates(
-    store: Store, scope: Scope, limit: Limit | None = None, *, only_near: bool = False, with_windows: bool = False
+    store: Store,
+    scope: Scope,
+    limit: Limit | None = None,
+    *,
+    only_near: bool = False,
+    with_windows: bool = False,
+    used: ModelInUse | None = None,
 ) -> Iterator[Candidate]:
-    """The analyses of a scope, read some at a time.
+    """The analyses of a scope, read some at a time, with the scores of `used`: without it, those that are read now.
 
     With a `limit` only those beyond it or near it (`only_near`: these alone); `with_windows` those that have windows.
     """
     with store.reading() as session:
-        used = rollup_reading.model_in_use(session, scope.model)
+        used = used or rollup_reading.model_in_use(session, scope.model)
         if used is None:
             return
         statement = _statement(scope, with_windows)
@@ -111,25 +142,27 @@ def candidates(
             statement = statement.where(near if only_near else beyond | near)
         statement = statement.where(*_of_scores(used, scope)).execution_options(yield_per=_AT_ONCE)
         for row in session.execute(statement):
-            yield _candidate(row, used.classes, with_windows)
+            yield _candidate(row, used.classes, used.read_under, with_windows)
 
 
 def of_clips(session: Session, clip_ids: Collection[int]) -> list[Candidate]:
     """Every analysis of some clips, with its windows and the scores that count now."""
     calibrated = (Score.analysis_id == Analysis.id) & (Score.calibration_id == ActiveCalibration.calibration_id)
     statement = (
-        select(ModelRevision.classes, *_columns(with_windows=True))
+        select(ModelRevision.classes, Calibration.id, Calibration.version, *_columns(with_windows=True))
         .select_from(Clip)
         .join(Analysis, Analysis.clip_id == Clip.id)
         .join(ModelRevision, ModelRevision.id == Analysis.model_revision_id)
         .join(ActiveCalibration, ActiveCalibration.model_revision_id == ModelRevision.id)
+        .join(Calibration, Calibration.id == ActiveCalibration.calibration_id)
         .join(Score, calibrated)
     )
     found: list[Candidate] = []
     keys = [(key,) for key in sorted({*clip_ids})]
     for condition, parameters in bulk.matching(session, [bulk.table(Clip).c.id], keys):
-        rows = session.execute(statement.where(condition), parameters)
-        found += [_candidate(values, tuple(classes), True) for classes, *values in rows]
+        for classes, identifier, version, *values in session.execute(statement.where(condition), parameters):
+            read_under = None if version == RAW_VERSION else identifier
+            found.append(_candidate(values, tuple(classes), read_under, True))
     return found
 
 
@@ -149,12 +182,12 @@ def alerted(store: Store, rule: str, scope: Scope) -> Iterator[int]:
         yield from session.scalars(statement.distinct().execution_options(yield_per=_AT_ONCE))
 
 
-def _candidate(row: Sequence[Any], classes: tuple[str, ...], with_windows: bool) -> Candidate:
+def _candidate(row: Sequence[Any], classes: tuple[str, ...], read_under: int | None, with_windows: bool) -> Candidate:
     analysis_id, clip_id, role, speech_s, hop_s, length_s, *rest = row
     windows, segments = (rest.pop(), rest.pop()) if with_windows else (None, None)
     logits = None if windows is None else windows.astype(np.float32)
-    scores = EmotionScores(tuple(rest))
-    return Candidate(analysis_id, clip_id, role, speech_s, scores, logits, hop_s, length_s, segments, classes)
+    about = (analysis_id, clip_id, role, speech_s, read_under, EmotionScores(tuple(rest)))
+    return Candidate(*about, logits, hop_s, length_s, segments, classes)
 
 
 def _statement(scope: Scope, with_windows: bool) -> Select[*tuple[Any, ...]]:

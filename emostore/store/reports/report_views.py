@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emostore.emotions import EMOTIONS
+from emostore.store.tables.models import RAW_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,11 @@ class ModelInUse:
     calibration_id: int
     calibration: str
     calibration_version: int
+
+    @property
+    def read_under(self) -> int | None:
+        """The calibration's id, None being raw."""
+        return None if self.calibration_version == RAW_VERSION else self.calibration_id
 
 
 @dataclass(frozen=True, slots=True)
