@@ -18,6 +18,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Column, Integer, inspect, make_url, text
 
 from emostore.errors import StoreError
+from emostore.services import groups
 from emostore.store import migrate
 from emostore.store.reports import history, reports
 from emostore.store.rollups import rollup_build
@@ -104,6 +105,16 @@ def test_what_was_scored_before_there_were_reports_gets_into_them(store: Store) 
     assert rollup_oracle.stored(store) == rollup_oracle.recomputed(store)
     assert len(rollup_oracle.stored(store)[0]) == 3 * 4  # days, weeks and four weeks of Ann, nobody, everybody twice
     assert history.search(store, history.HistoryFilter(emotion="happy")).count == 2
+
+
+def test_a_database_from_before_there_were_label_groups_takes_them(store: Store) -> None:
+    clips.save(store, analysis())
+    migrate.downgrade(store, "0006")
+    assert "label_groups" not in tables(store)
+    migrate.upgrade(store)
+    saved = groups.save(store, "Frustration", ["angry", "disgusted"])
+    assert groups.named(store, "Frustration") == saved
+    assert reports.latest_clips(store).rows
 
 
 def test_checking_tells_how_far_a_database_is_and_changes_nothing(empty_url: str) -> None:

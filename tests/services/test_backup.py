@@ -17,7 +17,7 @@ import pytest
 from emostore import access
 from emostore.config import Settings
 from emostore.errors import AccessError, StoreError
-from emostore.services import deleting, editing, preferences
+from emostore.services import deleting, editing, groups, preferences
 from emostore.services.backups import backup
 from emostore.services.sound import media
 from emostore.store import audit, dump, migrate
@@ -45,6 +45,7 @@ LATER_TABLES = (
     "clip_pairs",
     "labels",
     "model_heads",
+    "label_groups",
 )
 LATER_COLUMNS = {
     "recordings": ("media_kind", "scenario", "domain", "language", "demo"),
@@ -117,6 +118,7 @@ def fill(store: Store, config: Settings) -> None:
     editing.rename_agent(store, "王芳", "Fang")
     deleting.delete_clips(store, config, [gone.clip_id])
     preferences.save(store, config, uncertain_below=0.25)
+    groups.save(store, "Frustration", ("angry", "disgusted"))
     with edits.changing(store) as session:
         rule = alert_rules.add_version(session, "Anger", {"threshold": 0.6}, "Ana")
         newest = reports.latest_clips(store, 1).rows[0].analysis_id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date, timedelta
 from typing import Any
 
@@ -10,10 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from emostore.emotions import EMOTIONS
+from emostore.emotions import EMOTIONS, EmotionScores
 from emostore.store.alerts import alert_rules, alerts
+from emostore.store.calibration import labels
+from emostore.store.calibration.labels import NewLabel
 from emostore.store.reports import alert_reports, history, history_query
-from emostore.store.reports.history import HistoryFilter
+from emostore.store.reports.history import EmotionGroup, HistoryFilter
 from emostore.store.reports.views import HistoryRow
 from emostore.store.session import Store
 from emostore.store.tables.report_models import ALERT_STATES
@@ -66,6 +69,9 @@ def filled(store: Store, made: list[clips.NewAnalysis]) -> Store:
     with edits.changing(store) as session:
         for alert_id in range(1, 40):
             alerts.set_state(session, [alert_id], ALERT_STATES[alert_id % 4], "Ana")  # type: ignore[arg-type]
+        for clip_id in range(1, COUNT, 4):
+            for rater in ("Ana", "Bob")[: clip_id % 3]:
+                labels.save(session, clip_id, rater, NewLabel("sad"))
     return store
 
 
@@ -73,7 +79,11 @@ def rows_of(store: Store, model: str | None) -> list[HistoryRow]:
     return list(history.stream(store, HistoryFilter(model=MODELS[model] if model else None)))
 
 
-def fits(row: HistoryRow, wanted: HistoryFilter, raised: dict[int, list[tuple[str, str]]]) -> bool:
+def sums_to(scores: EmotionScores, group: EmotionGroup, low: float, high: float) -> bool:
+    return low - 1e-9 <= math.fsum(scores[name] for name in group.emotions) <= high + 1e-9
+
+
+def fits(row: HistoryRow, wanted: HistoryFilter, raised: dict[int, list[tuple[str, str]]], heard: set[int]) -> bool:
     scores = row.scores
     states = [state for state, model in raised.get(row.clip_id, []) if wanted.model in (None, (model, row.revision))]
     plain = {"agent": row.agent, "team": row.team, "session_id": row.session_id, "role": row.role}
@@ -82,7 +92,10 @@ def fits(row: HistoryRow, wanted: HistoryFilter, raised: dict[int, list[tuple[st
         all(getattr(wanted, name) in (None, value) for name, value in plain.items())
         and (wanted.from_date is None or row.happened_at.date() >= wanted.from_date)
         and (wanted.to_date is None or row.happened_at.date() <= wanted.to_date)
+        and (row.clip_id in heard or not wanted.labelled)
         and all(scores is not None and low <= scores[name] <= high for name, low, high in wanted.scores)
+        and (wanted.group is None or (scores is not None and scores.dominant in wanted.group.emotions))
+        and (wanted.group_sum is None or (scores is not None and sums_to(scores, *wanted.group_sum)))
         and (
             wanted.alert is None or bool(states if wanted.alert == "any" else [s for s in states if s == wanted.alert])
         )
@@ -92,8 +105,14 @@ def fits(row: HistoryRow, wanted: HistoryFilter, raised: dict[int, list[tuple[st
 maybe_score = st.tuples(
     st.sampled_from(EMOTIONS), st.sampled_from([0.0, 0.1, 0.25, 0.6]), st.sampled_from([0.3, 0.9, 1.0])
 )
-wanted_filters = st.builds(
+group_of = st.lists(st.sampled_from(EMOTIONS), min_size=1, max_size=4, unique=True).map(
+    lambda names: EmotionGroup("some", tuple(names))
+)
+group_sums = st.tuples(group_of, st.sampled_from([0.0, 0.45, 0.8, 0.95]), st.sampled_from([0.3, 0.97, 1.0]))
+wanted_filters: st.SearchStrategy[dict[str, Any]] = st.builds(
     dict,
+    group=st.none() | st.none() | group_of,
+    group_sum=st.none() | st.none() | group_sums,
     agent=st.sampled_from([None, None, "Ann", "Cyd", "Nobody"]),
     team=st.sampled_from([None, None, None, "North", "Nowhere"]),
     session=st.sampled_from([None, None, None, 0, 7]),
@@ -105,12 +124,13 @@ wanted_filters = st.builds(
     scenario=st.sampled_from([None, None, None, "teaching"]),
     scores=st.lists(maybe_score, max_size=2),
     alert=st.sampled_from([None, None, None, "any", "open", "resolved"]),
+    labelled=st.sampled_from([False, False, True]),
     enough=st.sampled_from([3, 20, 50_000]),
     limit=st.integers(1, 9),
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(asked=wanted_filters)
 def test_any_filter_shows_the_same_as_looking_at_every_row(filled: Store, asked: dict[str, Any]) -> None:
     store = filled
@@ -129,7 +149,8 @@ def test_any_filter_shows_the_same_as_looking_at_every_row(filled: Store, asked:
     raised: dict[int, list[tuple[str, str]]] = {}
     for alert in alert_reports.queue(store, limit=1000).rows:
         raised.setdefault(alert.clip_id, []).append((alert.state, alert.model))
-    expected = [row.clip_id for row in rows_of(store, model) if fits(row, wanted, raised)]
+    heard = {clip_id for clip_id, _ in labels.ratings(store)}
+    expected = [row.clip_id for row in rows_of(store, model) if fits(row, wanted, raised, heard)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(history_query, "ENOUGH", enough)
         page = history.search(store, wanted, limit)
@@ -156,6 +177,11 @@ def test_any_filter_shows_the_same_as_looking_at_every_row(filled: Store, asked:
         ({"team": "South", "role": "agent"}, "team"),
         ({"scores": (("angry", 0.95, 1.0),)}, "score"),
         ({"scores": (("neutral", 0.0, 0.1),)}, "scored"),
+        ({"group": EmotionGroup("some", ("angry", "sad"))}, "group"),
+        ({"group": EmotionGroup("some", ("angry", "sad")), "emotion": "angry"}, "emotion"),
+        ({"group_sum": (EmotionGroup("some", ("angry", "sad")), 0.95, 1.0)}, "sum"),
+        ({"group_sum": (EmotionGroup("some", ("angry", "sad")), 0.3, 1.0)}, "scored"),
+        ({"group_sum": (EmotionGroup("some", ("angry", "sad")), 0.0, 0.2)}, "scored"),
         ({"alert": "open"}, "alert"),
         ({"alert": "any"}, "time"),
         ({"status": "no_speech"}, "status"),

@@ -16,7 +16,7 @@ from emostore.analytics.alerts import DEFAULT_RULES
 from emostore.services import alerting
 from emostore.store.reports import agent_reports, alert_reports, comparing, history, overview, reports
 from emostore.store.reports.alert_reports import AlertFilter
-from emostore.store.reports.history import HistoryFilter
+from emostore.store.reports.history import EmotionGroup, HistoryFilter
 from emostore.store.reports.views import ClipCursor
 from emostore.store.session import Store
 from tests.store import many
@@ -28,6 +28,7 @@ ALLOWED = r"happened_at|_no_speech|_named|COVERING INDEX ix_alerts_(rule_id_stat
 MOST_READ = 30_000  # rows of 100,000: what is counted of a page, twice over, and the clips of some months
 MIDDLE = ClipCursor(datetime(2026, 6, 1, tzinfo=UTC), 50_000)
 
+TENSE = EmotionGroup("tense", ("angry", "sad"))
 FILTERS: list[dict[str, Any]] = [
     {},
     RECENT,
@@ -44,6 +45,10 @@ FILTERS: list[dict[str, Any]] = [
     {"scores": (("angry", 0.39, 1.0),)},
     {"scores": (("angry", 0.3, 1.0), ("sad", 0.3, 1.0)), **RECENT},
     {"scores": (("angry", 0.39, 1.0),), "agent": "Agent 7"},
+    {"group": TENSE},
+    {"group": EmotionGroup("rare", ("disgusted", "surprised")), **RECENT},
+    {"group_sum": (TENSE, 0.7, 1.0)},
+    {"group_sum": (TENSE, 0.7, 1.0), "group": TENSE, "agent": "Agent 7"},
     {"alert": "open"},
     {"alert": "open", "team": "Team 3", "emotion": "neutral", **RECENT},
     {"alert": "any", "agent": "Agent 7"},

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from emostore.analytics.projection import principal
 from emostore.store.calibration.neighbours import Described
 from emostore.store.reports import map_points
-from emostore.store.reports.history_query import HistoryFilter
+from emostore.store.reports.history_filter import HistoryFilter
 from emostore.store.reports.report_views import ModelInUse
 from emostore.store.session import Store
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import exists, select
 
-from emostore.store.reports.history_query import HistoryFilter
+from emostore.store.reports.history_filter import HistoryFilter
 from emostore.store.session import Store
 from emostore.store.tables.models import Agent, ModelRevision, RecordingSession, Team
 

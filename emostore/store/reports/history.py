@@ -10,7 +10,8 @@ from sqlalchemy import Row, Select, and_, literal, select
 from sqlalchemy.orm import Session
 
 from emostore.store import dump
-from emostore.store.reports.history_query import HistoryFilter, HistoryQuery, prepare
+from emostore.store.reports.history_filter import EmotionGroup, HistoryFilter
+from emostore.store.reports.history_query import HistoryQuery, prepare
 from emostore.store.reports.reports import SCORES, named_columns
 from emostore.store.reports.views import ClipCursor, HistoryOptions, HistoryPage, HistoryRow
 from emostore.store.session import Store
@@ -26,7 +27,7 @@ from emostore.store.tables.models import (
     Team,
 )
 
-__all__ = ["COUNTED", "HistoryFilter", "options", "read_cursor", "search", "stream", "write_cursor"]
+__all__ = ["COUNTED", "EmotionGroup", "HistoryFilter", "options", "read_cursor", "search", "stream", "write_cursor"]
 
 COUNTED = 10_000  # clips beyond this many are not counted, only said to be more
 OFFERED = 2_000  # names of each kind that filters offer: more than this, and a list of them takes long to send

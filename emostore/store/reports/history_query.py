@@ -10,15 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from types import SimpleNamespace
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Select, exists, false, func, literal, null, select, tuple_, union_all
 from sqlalchemy.orm import Session
 
+from emostore.store.reports import score_conditions
 from emostore.store.reports.days import days_between
+from emostore.store.reports.history_filter import HistoryFilter
+from emostore.store.reports.score_conditions import Conditions
 from emostore.store.reports.views import ClipCursor
+from emostore.store.tables.label_models import Label
 from emostore.store.tables.models import (
     HIGH_FROM,
     ActiveCalibration,
@@ -36,37 +39,8 @@ from emostore.store.tables.types import UtcDateTime
 
 ENOUGH = 50_000  # a condition that more rows meet is not counted further
 ANY_ALERT = "any"
-_HALF = 0.501  # no other score can be as high, whatever rounding did to their sum
 
 Statement = Select[*tuple[Any, ...]]
-Conditions = list[ColumnElement[bool]]
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryFilter:
-    """Which clips: each field that is not None or empty narrows them.
-
-    Days are whole ones in `time_zone`, the first and the last included. `model` is a name and a revision;
-    with it, scores are that model's, and `emotion`, `scores` and `status` ask about them, otherwise about the
-    newest analysis of each clip. `scores` has emotions with the least and the most that they may reach.
-    `alert` is the state of an alert of the clip, or `any`. `agent` and `team` are names.
-    """
-
-    agent: str | None = None
-    team: str | None = None
-    session_id: int | None = None
-    from_date: date | None = None
-    to_date: date | None = None
-    emotion: str | None = None
-    role: str | None = None
-    model: tuple[str, str] | None = None
-    status: str | None = None
-    scenario: str | None = None
-    domain: str | None = None
-    language: str | None = None
-    time_zone: str = "UTC"
-    scores: tuple[tuple[str, float, float], ...] = ()
-    alert: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +74,7 @@ class HistoryQuery:
             total: Any = null()
         else:  # few, so they are found once and counted, and the page is taken from them
             few = select(self._every().limit(ENOUGH).subquery())
-            found = (few.distinct() if self.lead == "alert" else few).cte("found")  # a clip may have several alerts
+            found = (few.distinct() if self.lead in _SEVERAL else few).cte("found")
             rows = select(found).where(*_on_side(found.c, side, cursor)).order_by(*_by_time(found.c, side))
             beyond = exists().where(*_on_side(found.c, other, cursor)) if cursor else null()
             total = select(func.count()).select_from(found).scalar_subquery()
@@ -123,7 +97,8 @@ class HistoryQuery:
     def _every(self, side: str = "<", cursor: ClipCursor | None = None) -> Statement:
         """The rows (clip_id, happened_at) that fit, on one side of a cursor; in order if the leading index is."""
         if self.lead in _OF_SCORES:
-            branches = [self._from_scores(calibration) for calibration in self.names.calibrations]
+            parts = _PARTS_OF_SCORES[self.lead](self.wanted) if self.lead in _PARTS_OF_SCORES else [[]]
+            branches = [self._from_scores(each, part) for each in self.names.calibrations for part in parts]
         else:
             branches = [_LEADS.get(self.lead, HistoryQuery._from_clips)(self)]
         if not branches:
@@ -134,15 +109,20 @@ class HistoryQuery:
 
     def _from_clips(self) -> Statement:
         conditions: Conditions = [*self._of_clip(self.lead), *self._of_recording(Clip.recording_id)]
-        conditions += [*_days(self.wanted, Clip.happened_at), *self._of_analysis(Clip.id), *self._of_alert(Clip.id)]
+        conditions += [*_days(self.wanted, Clip.happened_at), *self._of_analysis(Clip.id), *self._of_marks(Clip.id)]
         return select(Clip.id.label("clip_id"), Clip.happened_at.label("happened_at")).where(*conditions)
 
-    def _from_scores(self, calibration: int) -> Statement:
-        conditions: Conditions = [Score.calibration_id == calibration, *_of_scores(self.wanted)]
+    def _from_scores(self, calibration: int, part: Conditions) -> Statement:
+        """Rows of one calibration, and of one of the parts that the leading condition falls into."""
+        conditions: Conditions = [
+            Score.calibration_id == calibration,
+            *part,
+            *score_conditions.of_scores(self.wanted, self.lead),
+        ]
         if self.wanted.model is None and len(self.names.calibrations) > 1:
             conditions.append(Score.analysis_id == self.shown(Score.clip_id))
         conditions += [*_days(self.wanted, Score.happened_at), *self._elsewhere(Score.clip_id)]
-        conditions += self._of_alert(Score.clip_id)
+        conditions += self._of_marks(Score.clip_id)
         if self.wanted.status not in (None, "analysed"):
             conditions.append(false())
         return select(Score.clip_id.label("clip_id"), Score.happened_at.label("happened_at")).where(*conditions)
@@ -153,7 +133,7 @@ class HistoryQuery:
             *_days(self.wanted, Alert.happened_at),
             *self._elsewhere(Alert.clip_id),
         ]
-        conditions += [*self._alerts_of_model(), *self._of_analysis(Alert.clip_id)]
+        conditions += [*self._alerts_of_model(), *self._of_analysis(Alert.clip_id), *self._of_label(Alert.clip_id)]
         return select(Alert.clip_id.label("clip_id"), Alert.happened_at.label("happened_at")).where(*conditions)
 
     def _from_analyses(self) -> Statement:
@@ -162,11 +142,17 @@ class HistoryQuery:
             _no_speech(),
             *_days(self.wanted, Clip.happened_at),
         ]
-        conditions += [*self._of_clip(""), *self._of_recording(Clip.recording_id), *self._of_alert(Clip.id)]
-        if self.wanted.emotion is not None or self.wanted.scores:
+        conditions += [*self._of_clip(""), *self._of_recording(Clip.recording_id), *self._of_marks(Clip.id)]
+        if self.wanted.asks_scores:
             conditions.append(false())
         found = select(Clip.id.label("clip_id"), Clip.happened_at.label("happened_at"))
         return found.select_from(Analysis).join(Clip, Clip.id == Analysis.clip_id).where(*conditions)
+
+    def _from_labels(self) -> Statement:
+        conditions: Conditions = [*_days(self.wanted, Clip.happened_at), *self._of_clip("")]
+        conditions += [*self._of_recording(Clip.recording_id), *self._of_analysis(Clip.id), *self._of_alert(Clip.id)]
+        found = select(Clip.id.label("clip_id"), Clip.happened_at.label("happened_at"))
+        return found.select_from(Label).join(Clip, Clip.id == Label.clip_id).where(*conditions)
 
     def _of_clip(self, lead: str) -> Conditions:
         """Conditions on the clip's own row; only that of the leading one may use its index."""
@@ -198,11 +184,14 @@ class HistoryQuery:
     def _of_analysis(self, clip_id: Any) -> Conditions:
         """Conditions on the analysis that is shown, and on its scores."""
         wanted = self.wanted
-        if wanted.emotion is not None or wanted.scores:
+        if wanted.asks_scores:
             if wanted.status not in (None, "analysed"):
                 return [false()]  # what has no speech has no scores
             # Not by an index of scores: the clip leads to one analysis, and that to its scores.
-            ours = [func.coalesce(Score.calibration_id, 0).in_(self.names.calibrations), *_of_scores(wanted)]
+            ours = [
+                func.coalesce(Score.calibration_id, 0).in_(self.names.calibrations),
+                *score_conditions.of_scores(wanted),
+            ]
             if len(self.names.calibrations) == 1:  # of one model, of which a clip has one analysis
                 return [
                     _there_is([Score, Analysis], Analysis.clip_id == clip_id, Score.analysis_id == Analysis.id, *ours)
@@ -211,6 +200,13 @@ class HistoryQuery:
         if wanted.status is not None:
             return [_there_is([Analysis], Analysis.id == self.shown(clip_id), Analysis.status == wanted.status)]
         return [self.shown(clip_id).is_not(None)] if wanted.model is not None else []
+
+    def _of_marks(self, clip_id: Any) -> Conditions:
+        """Conditions on what is marked of a clip: its alerts and its labels."""
+        return [*self._of_alert(clip_id), *self._of_label(clip_id)]
+
+    def _of_label(self, clip_id: Any) -> Conditions:
+        return [_there_is([Label], Label.clip_id == clip_id)] if self.wanted.labelled else []
 
     def _of_alert(self, clip_id: Any) -> Conditions:
         if self.wanted.alert is None:
@@ -227,19 +223,26 @@ class HistoryQuery:
 _IN_ORDER = (
     "agent",
     "emotion",
+    "group",
     "role",
     "scored",
     "time",
 )  # leads whose index gives the clips by time, the rarest first
-_OF_SCORES = ("emotion", "score", "scored")
-_LEADS = {"alert": HistoryQuery._from_alerts, "status": HistoryQuery._from_analyses}
+_OF_SCORES = ("emotion", "group", "score", "sum", "scored")
+_PARTS_OF_SCORES = {"group": score_conditions.by_emotion, "sum": score_conditions.high_parts}  # the others are whole
+_SEVERAL = ("alert", "label")  # a clip may have more than one
+_LEADS = {
+    "alert": HistoryQuery._from_alerts,
+    "label": HistoryQuery._from_labels,
+    "status": HistoryQuery._from_analyses,
+}
 
 
 def prepare(session: Session, wanted: HistoryFilter) -> HistoryQuery:
     """Look up the names of a filter and choose the condition that leads, in at most two statements."""
     names = _look_up(session, wanted)
     counted = _counts(wanted, names)
-    least = "scored" if wanted.scores else "time"  # what leads where nothing is rare
+    least = "scored" if wanted.scores or wanted.group_sum else "time"  # what leads where nothing is rare
     if not counted:
         return HistoryQuery(wanted, names, least)
     if len(counted) == 1 and (only := next(iter(counted))) in _IN_ORDER:
@@ -258,7 +261,7 @@ def _look_up(session: Session, wanted: HistoryFilter) -> _Names:
         parts.append(select(literal("agent").label("what"), Agent.id).where(Agent.name == wanted.agent))
     if wanted.team is not None:
         parts.append(select(literal("team").label("what"), Agent.id).join(Team).where(Team.name == wanted.team))
-    if wanted.emotion is not None or wanted.scores:
+    if wanted.asks_scores:
         active = select(literal("calibration").label("what"), ActiveCalibration.calibration_id)
         if wanted.model is not None:
             active = active.where(ActiveCalibration.model_revision_id == _model(wanted.model))
@@ -286,40 +289,26 @@ def _counts(wanted: HistoryFilter, names: _Names) -> dict[str, ColumnElement[int
         found["role"] = select(Clip.id).where(Clip.role == wanted.role, *days)
     if _states(wanted):
         found["alert"] = select(Alert.id).where(*_states(wanted), *_days(wanted, Alert.happened_at))
+    if wanted.labelled:
+        found["label"] = select(Label.id)
     if wanted.status == "no_speech":
         found["status"] = select(Analysis.id).where(_no_speech())
     of_scores = [Score.calibration_id.in_(names.calibrations), *_days(wanted, Score.happened_at)]
-    if (emotion := _dominant(wanted)) is not None:
+    if (emotion := score_conditions.dominant(wanted)) is not None:
         found["emotion"] = select(Score.clip_id).where(Score.dominant == emotion, *of_scores)
+    elif wanted.group is not None:
+        found["group"] = select(Score.clip_id).where(Score.dominant.in_(wanted.group.emotions), *of_scores)
     if high := [each for each in wanted.scores if each[1] >= HIGH_FROM]:
         # Of several, the highest floor is likely to be met by the fewest.
-        found["score"] = select(Score.clip_id).where(*_between(*max(high, key=lambda each: each[1])), *of_scores)
+        highest = max(high, key=lambda each: each[1])
+        found["score"] = select(Score.clip_id).where(*score_conditions.between(*highest), *of_scores)
+    if parts := score_conditions.high_parts(wanted):
+        every = [select(Score.clip_id).where(*part, *of_scores) for part in parts]
+        found["sum"] = select(union_all(*every).subquery()) if len(every) > 1 else every[0]
     return {
         lead: select(func.count()).select_from(each.limit(ENOUGH).subquery()).scalar_subquery()
         for lead, each in found.items()
     }
-
-
-def _of_scores(wanted: HistoryFilter) -> Conditions:
-    conditions: Conditions = [] if wanted.emotion is None else [Score.dominant == wanted.emotion]
-    if wanted.emotion is None and (implied := _dominant(wanted)) is not None:
-        conditions.append(Score.dominant == implied)
-    for emotion, low, high in wanted.scores:
-        conditions += _between(emotion, low, high)
-    return conditions
-
-
-def _dominant(wanted: HistoryFilter) -> str | None:
-    """The emotion that must be the strongest: the one asked for, or one that has more than half."""
-    more_than_half = (emotion for emotion, low, _high in wanted.scores if low > _HALF)
-    return wanted.emotion or next(more_than_half, None)
-
-
-def _between(emotion: str, low: float, high: float) -> Conditions:
-    column: ColumnElement[float] = getattr(Score, emotion)
-    # The index holds only scores from `HIGH_FROM` on, and is used only where a statement says so itself.
-    indexed = [column >= literal(HIGH_FROM, literal_execute=True)] if low >= HIGH_FROM else []
-    return [*indexed, column >= low, column <= high]
 
 
 def _no_speech() -> ColumnElement[bool]:

@@ -10,7 +10,8 @@ from sqlalchemy import select
 
 from emostore.store.calibration import neighbours
 from emostore.store.calibration.neighbours import Described
-from emostore.store.reports.history_query import HistoryFilter, prepare
+from emostore.store.reports.history_filter import HistoryFilter
+from emostore.store.reports.history_query import prepare
 from emostore.store.reports.report_views import ModelInUse
 from emostore.store.rollups import rollup_reading
 from emostore.store.session import Store

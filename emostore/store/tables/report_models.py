@@ -1,4 +1,4 @@
-"""The tables of reports: roll-ups, alerts and their rules, scoring and target profiles."""
+"""The tables of reports: roll-ups, alerts and their rules, scoring and target profiles, label groups."""
 
 from __future__ import annotations
 
@@ -175,6 +175,24 @@ class ScoringProfile(Base):
     name: Mapped[Name]
     version: Mapped[int]
     data: Mapped[Json]
+    created_at: Mapped[Time]
+    created_by: Mapped[Name]
+
+    __table_args__ = (UniqueConstraint("name", "version"), CheckConstraint("version > 0", name="version"))
+
+
+class LabelGroup(Base):
+    """One version of a group of emotions, as data. A version never changes, and of a name at most one is active.
+
+    A forgotten group has none; its versions stay, so that a name and a number never mean two things.
+    """
+
+    __tablename__ = "label_groups"
+    id: Mapped[Id]
+    name: Mapped[Name]
+    version: Mapped[int]
+    data: Mapped[Json]
+    active: Mapped[bool]
     created_at: Mapped[Time]
     created_by: Mapped[Name]
 

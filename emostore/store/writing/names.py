@@ -22,7 +22,9 @@ _WHOSE = {
     "profile": Sentence(N_("the profile")),
     "rule": Sentence(N_("the rule")),
     "calibration": Sentence(N_("the calibration")),
+    "group": Sentence(N_("the label group")),
     "model": Sentence(N_("the model")),
+    "rater": Sentence(N_("the rater")),
     "assignee": Sentence(N_("the person in charge")),
 }
 
