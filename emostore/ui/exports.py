@@ -35,7 +35,7 @@ def popover(wanted: HistoryFilter, more: bool) -> None:
         buttons(wanted, "clips", more, wide=True)
         st.page_link(
             links.DATA_PAGE,
-            label=_("Windows, embeddings, folders"),
+            label=_("Windows, embeddings, labels, folders"),
             icon=":material/database:",
             query_params={"section": "export", **history_address.write(wanted)},
         )

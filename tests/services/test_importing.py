@@ -24,15 +24,18 @@ from emostore.config import Settings
 from emostore.emotions import EMOTIONS, EmotionScores
 from emostore.errors import AccessError
 from emostore.services import importing
+from emostore.services.calibration import labelling
 from emostore.services.exports import exporting
 from emostore.services.importing import Given, Options, Plan, sources
 from emostore.services.importing.drawing import samples
 from emostore.services.importing.values import logits_of
 from emostore.services.metadata.descriptions import ROLES, Description
 from emostore.store import migrate
+from emostore.store.calibration import labels
 from emostore.store.reports import alert_reports, export_reports, history, reports
 from emostore.store.reports.views import HistoryRow
 from emostore.store.session import Store, create_store
+from emostore.store.tables.label_models import CANNOT_TELL, REASONS, VERDICTS
 from emostore.store.writing import clips, records
 from tests.store.samples import row_counts
 
@@ -452,10 +455,26 @@ def analyses(draw: st.DrawFn, recording: records.NewRecording) -> records.NewAna
 
 
 @st.composite
-def stores(draw: st.DrawFn) -> list[records.NewAnalysis]:
-    """Analyses of a few recordings, some of them of several channels, or twice of one."""
+def said(draw: st.DrawFn) -> labels.Said:
+    """What a rater hears in a clip."""
+    emotion = draw(st.sampled_from(VERDICTS))
+    others = [each for each in EMOTIONS if each != emotion and emotion != CANNOT_TELL]
+    label = labels.NewLabel(
+        emotion,
+        draw(st.sampled_from([None, *others])),
+        draw(st.sampled_from([None, 1, 5])),
+        draw(st.none() | st.text(max_size=20)),
+        draw(st.sampled_from(REASONS)),  # type: ignore[arg-type]
+    )
+    return labels.Said(draw(TEXT), labelling.checked(label), draw(MOMENTS))
+
+
+@st.composite
+def stores(draw: st.DrawFn) -> list[tuple[records.NewAnalysis, list[labels.Said]]]:
+    """Analyses of a few recordings, some of them of several channels, or twice of one, with labels."""
     known = [draw(recordings(number)) for number in range(3)]
-    return [draw(analyses(known[number])) for number in draw(st.lists(st.integers(0, 2), max_size=5))]
+    heard = st.lists(said(), max_size=2)
+    return [(draw(analyses(known[number])), draw(heard)) for number in draw(st.lists(st.integers(0, 2), max_size=5))]
 
 
 DERIVED = {"clip_id", "session_id", "analysis_id", "recording_id", "media_kind"}
@@ -474,6 +493,8 @@ def everything(store: Store) -> list[dict[str, Any]]:
             for name, value in columns.items()
             if isinstance(value, np.ndarray)
         }
+        heard = [(each.rater, each.label, each.labelled_at) for each in labels.of_clip(store, row.clip_id)]
+        arrays["labels"] = heard
         found.append({name: value for name, value in (columns | arrays).items() if name not in DERIVED})
     return sorted(found, key=lambda each: (each["sha256"], each["channel"]))
 
@@ -487,13 +508,15 @@ def test_what_is_exported_makes_equal_rows_in_an_empty_database(
     config: Settings,
     what: Any,
     kind: Any,
-    stored: list[records.NewAnalysis],
+    stored: list[tuple[records.NewAnalysis, list[labels.Said]]],
 ) -> None:
     folder = tmp_path_factory.mktemp("round")
     before, after = (
         create_store(f"sqlite:///{shutil.copyfile(sqlite_template, folder / name)}") for name in ("a.db", "b.db")
     )
-    clips.save_many(before, stored)
+    answers = clips.save_many(before, [analysis for analysis, _heard in stored])
+    heard = {(a.clip_id, each.rater): each for a, (_, given) in zip(answers, stored, strict=True) for each in given}
+    assert labelling.restore(before, heard) == len(heard)
     data = b"".join(exporting.export(before, EVERYTHING, what, kind))
     plan = importing.plan(after, config, [Given(f"x.{kind}", io.BytesIO(data))], SHANGHAI)
     assert not plan.refused

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -13,7 +14,7 @@ from emostore.emotions import EMOTIONS
 from emostore.errors import MetadataError
 from emostore.store import audit
 from emostore.store.calibration import labels
-from emostore.store.calibration.labels import LabelView, NewLabel, Queue
+from emostore.store.calibration.labels import LabelView, NewLabel, Queue, Said
 from emostore.store.rollups.rollup_reading import Model
 from emostore.store.session import Store
 from emostore.store.tables.label_models import CANNOT_TELL, REASONS, VERDICTS
@@ -82,17 +83,51 @@ def save(store: Store, clip_id: int, label: NewLabel) -> None:
     save_many(store, {(clip_id, user): label})
 
 
-def save_many(store: Store, given: Mapping[tuple[int, str], NewLabel]) -> None:
-    """Save labels by clip and rater, all of them or none; what is there already in the same words stays."""
+def save_many(
+    store: Store, given: Mapping[tuple[int, str], NewLabel], said_at: Mapping[tuple[int, str], datetime] | None = None
+) -> None:
+    """Save labels by clip and rater, all of them or none; what is there already in the same words stays.
+
+    `said_at` tells of some when they were said; the others are said now.
+    """
     access.require("edit")
-    kept = {(clip_id, clean(rater)[:NAME_LENGTH]): checked(label) for (clip_id, rater), label in given.items()}
+    times = said_at or {}
+    kept = {
+        (clip_id, clean(rater)[:NAME_LENGTH]): (checked(label), times.get((clip_id, rater)))
+        for (clip_id, rater), label in given.items()
+    }
     with edits.changing(store) as session:
         told: list[tuple[int, dict[str, object]]] = []
-        for (clip_id, rater), label in sorted(kept.items(), key=lambda each: each[0]):
-            before = labels.save(session, clip_id, rater, label)
+        for (clip_id, rater), (label, moment) in sorted(kept.items(), key=lambda each: each[0]):
+            before = labels.save(session, clip_id, rater, label, moment)
             if before is None or before.label != label:
                 told.append((clip_id, _told(rater, before, label)))
         _record(session, told)
+
+
+def restore(store: Store, given: Mapping[tuple[int, str], Said]) -> int:
+    """Save labels that come with their clips, by clip and rater; how many.
+
+    What a rater said here stays, and so does what is said of a clip that is gone. The labels are `checked`.
+    """
+    access.require("edit")
+    if not given:
+        return 0
+    with edits.changing(store) as session:
+        new = sorted(labels.add_missing(session, given))
+        _record(session, [(key[0], _told(key[1], None, given[key].label)) for key in new])
+    return len(new)
+
+
+def shown(given: Sequence[LabelView]) -> tuple[LabelView, ...]:
+    """Those labels of a clip that the current user may take away.
+
+    Whoever may still say what they hear in it is not told by others first; who runs the app may take everything.
+    """
+    me = access.current_user().name
+    if access.can("administer") or not access.can("edit") or any(each.rater == me for each in given):
+        return tuple(given)
+    return ()
 
 
 def remove(store: Store, clip_id: int, rater: str | None = None) -> None:

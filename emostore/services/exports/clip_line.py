@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from emostore.emotions import EMOTIONS
+from emostore.services.calibration.labelling import COMMENT_LENGTH
 from emostore.store.tables.models import MAX_SEGMENTS, NAME_LENGTH
 from emostore.store.writing.records import Domain, HappenedAtSource, NoSpeechReason, Role, Scenario
 
@@ -14,6 +15,7 @@ FORMAT = "emostore clip"
 MOST_CHANNELS = 64
 MOST_DIM = 4096  # numbers of an embedding
 MOST_NOTES = 20
+MOST_LABELS = 1_000  # raters of a clip
 
 Name = Annotated[str, Field(max_length=NAME_LENGTH)]
 Moment = Annotated[AwareDatetime, Field(strict=False)]  # as text in JSON
@@ -43,6 +45,18 @@ class Windows(_Part):
     hop_s: Annotated[float, Field(gt=0, le=3600)]
     length_s: Annotated[float, Field(gt=0, le=3600)]
     logits: Annotated[tuple[NineLogits, ...], Field(min_length=1, strict=False)]
+
+
+class Label(_Part):
+    """What a rater heard; checked as every other label when it is read."""
+
+    rater: Name
+    emotion: Annotated[str, Field(max_length=50)]
+    second: Annotated[str, Field(max_length=50)] | None = None
+    intensity: int | None = None
+    comment: Annotated[str, Field(max_length=COMMENT_LENGTH)] | None = None
+    reason: Literal["chosen", "uncertain", "disagreeing", "random", "imported"] = "imported"
+    labelled_at: Moment
 
 
 class ClipLine(_Part):
@@ -87,3 +101,4 @@ class ClipLine(_Part):
     logits: NineLogits | None = None
     windows: Windows | None = None
     embedding: Annotated[tuple[float, ...], Field(min_length=1, max_length=MOST_DIM, strict=False)] | None = None
+    labels: Annotated[tuple[Label, ...], Field(max_length=MOST_LABELS, strict=False)] = ()

@@ -15,15 +15,15 @@ import numpy as np
 from emostore.analytics.trajectory import window_scores
 from emostore.emotions import EMOTIONS
 from emostore.services.exports import export_lines
-from emostore.services.exports.export_raw import Clip
 from emostore.services.exports.export_tables import Sink
+from emostore.store.calibration.labels import LabelView
 from emostore.store.reports.export_reports import RawResult
 from emostore.store.reports.views import HistoryRow
 
 _ZIP_BEGINS, _ZIP_ENDS = 1980, 2107  # years that a zip can write
 
 
-def pieces(clips: Iterable[Clip], zone: ZoneInfo) -> Iterator[bytes]:
+def pieces(clips: Iterable[tuple[HistoryRow, RawResult, tuple[LabelView, ...]]], zone: ZoneInfo) -> Iterator[bytes]:
     """The zip, a clip at a time. A folder is named by when its clip began, in the reporting time zone.
 
     Beside what other tools know, `result.json` holds the whole line of the clip, so that an import makes it again.
@@ -31,10 +31,10 @@ def pieces(clips: Iterable[Clip], zone: ZoneInfo) -> Iterator[bytes]:
     sink = Sink()
     used: set[str] = set()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
-        for row, raw in clips:
+        for row, raw, labels in clips:
             began = row.happened_at.astimezone(zone)
             folder = _free(f"outputs_{began:%Y%m%d_%H%M%S}", used)
-            _add(archive, f"{folder}/result.json", _json(_result(row, raw, began)), began)
+            _add(archive, f"{folder}/result.json", _json(_result(row, raw, labels, began)), began)
             if (frames := _frames(raw)) is not None:
                 _add(archive, f"{folder}/result_frame.json", _json(frames), began)
             if raw.embedding is not None:
@@ -53,8 +53,8 @@ def _free(name: str, used: set[str]) -> str:
     return free
 
 
-def _result(row: HistoryRow, raw: RawResult, began: datetime) -> dict[str, Any]:
-    line = export_lines.line(row, raw, embedding=False)
+def _result(row: HistoryRow, raw: RawResult, labels: tuple[LabelView, ...], began: datetime) -> dict[str, Any]:
+    line = export_lines.line(row, raw, labels, embedding=False)
     return {
         "emotion": row.scores.dominant if row.scores else None,
         "confidence": row.scores.confidence if row.scores else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,6 +13,7 @@ from zoneinfo import ZoneInfo
 from emostore.services.exports.clip_line import FORMAT, MOST_NOTES
 from emostore.services.exports.export_raw import shortest
 from emostore.services.exports.export_tables import Column
+from emostore.store.calibration.labels import LabelView
 from emostore.store.reports.export_reports import RawResult
 from emostore.store.reports.views import HistoryRow
 from emostore.store.writing.records import Note
@@ -19,7 +21,9 @@ from emostore.store.writing.records import Note
 _PIECE_BYTES = 1 << 18
 
 
-def line(row: HistoryRow, raw: RawResult, *, embedding: bool = True) -> dict[str, Any]:
+def line(
+    row: HistoryRow, raw: RawResult, labels: Sequence[LabelView] = (), *, embedding: bool = True
+) -> dict[str, Any]:
     """A clip as `ClipLine` describes it; times are in UTC."""
     return {
         "format": FORMAT,
@@ -65,6 +69,9 @@ def line(row: HistoryRow, raw: RawResult, *, embedding: bool = True) -> dict[str
         "logits": None if raw.logits is None else _finite(raw.logits.tolist()),
         "windows": _windows(raw),
         "embedding": shortest(raw.embedding) if embedding and raw.embedding is not None else None,
+        "labels": [
+            {"rater": each.rater, **asdict(each.label), "labelled_at": each.labelled_at.isoformat()} for each in labels
+        ],
     }
 
 

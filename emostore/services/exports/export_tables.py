@@ -33,8 +33,11 @@ class Column:
 
 
 def defused(text: str) -> str:
-    """`text` so that no spreadsheet runs it as a formula when it reads it from CSV."""
-    begins = text.lstrip()[:1]
+    """`text` so that no spreadsheet runs it as a formula when it reads it from CSV.
+
+    What looks as if it had been made so already gets one more apostrophe, so that every text comes back.
+    """
+    begins = text.lstrip("'").lstrip()[:1]
     return f"'{text}" if begins in _BEGINS_FORMULA and begins else text
 
 

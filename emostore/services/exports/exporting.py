@@ -1,4 +1,4 @@
-"""What fits a filter, to take away: clips, their windows and embeddings as tables or lines, or folders of results.
+"""What fits a filter, to take away: clips, their windows, embeddings and labels as tables or lines, or result folders.
 
 Everything is made in pieces while it is sent, so that memory does not grow with it.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from itertools import islice
@@ -18,7 +19,7 @@ from zoneinfo import ZoneInfo
 from emostore.analytics.quality import BALANCED, ScoringProfile, service_quality_score
 from emostore.emotions import EMOTIONS
 from emostore.errors import MetadataError
-from emostore.services.exports import export_folders, export_lines, export_raw
+from emostore.services.exports import export_folders, export_labels, export_lines, export_raw
 from emostore.services.exports.export_tables import Column, Kind, as_csv, as_parquet, as_xlsx, defused
 from emostore.store.reports import history
 from emostore.store.reports.history import HistoryFilter
@@ -27,7 +28,7 @@ from emostore.store.session import Store
 
 __all__ = ["FORMATS", "MIME_TYPES", "OFFERED", "ROUTE", "columns", "defused", "export", "file_name", "stream"]
 
-What = Literal["clips", "windows", "embeddings", "results"]
+What = Literal["clips", "windows", "embeddings", "labels", "results"]
 Format = Literal["csv", "parquet", "xlsx", "jsonl", "zip"]
 FORMATS: tuple[Format, ...] = ("csv", "parquet", "xlsx")  # of the table of clips
 WHATS: tuple[What, ...] = get_args(What)
@@ -37,6 +38,7 @@ OFFERED: Mapping[What, tuple[Format, ...]] = MappingProxyType(
         "clips": ("csv", "parquet", "xlsx", "jsonl"),
         "windows": ("csv", "parquet", "xlsx", "jsonl"),
         "embeddings": ("csv", "parquet", "jsonl"),
+        "labels": ("csv", "parquet", "xlsx", "jsonl"),
         "results": ("zip",),
     }
 )
@@ -123,20 +125,29 @@ def file_name(what: What, kind: Format, day: date) -> str:
 
 
 def _pieces(store: Store, wanted: HistoryFilter, what: What, kind: Format) -> Iterator[bytes]:
+    if what == "labels":
+        labelled = history.stream(store, replace(wanted, labelled=True))
+        return _rows(export_labels.labels(store, labelled, BATCH), export_labels.LABELS, what, kind, wanted.time_zone)
     clips = history.stream(store, wanted)
     if what == "clips" and kind in FORMATS:
         return stream(clips, kind, time_zone=wanted.time_zone)
     raw = export_raw.with_raw(store, clips, RAW_BATCH, embeddings=what != "windows")
     if what == "results":
-        return export_folders.pieces(raw, ZoneInfo(wanted.time_zone))
+        return export_folders.pieces(export_labels.beside(store, raw, RAW_BATCH), ZoneInfo(wanted.time_zone))
     if what == "clips":
-        return export_lines.pieces(export_lines.line(row, found) for row, found in raw)
+        whole = export_labels.beside(store, raw, RAW_BATCH)
+        return export_lines.pieces(export_lines.line(row, found, labels) for row, found, labels in whole)
     table = export_raw.WINDOWS if what == "windows" else export_raw.EMBEDDINGS
-    rows = export_raw.windows(raw) if what == "windows" else export_raw.embeddings(raw)
+    rows: Iterable[Any] = export_raw.windows(raw) if what == "windows" else export_raw.embeddings(raw)
+    return _rows(rows, table, what, kind, wanted.time_zone)
+
+
+def _rows(rows: Iterable[Any], table: Sequence[Column], what: What, kind: Format, time_zone: str) -> Iterator[bytes]:
+    """Rows of one of the tables that are not of clips."""
     if kind == "jsonl":
-        return export_lines.pieces(export_lines.plain(row, table, wanted.time_zone) for row in rows)
+        return export_lines.pieces(export_lines.plain(row, table, time_zone) for row in rows)
     at_once = RAW_BATCH if what == "embeddings" else BATCH
-    return _as_table(rows, table, kind, wanted.time_zone, what.capitalize(), at_once)
+    return _as_table(rows, table, kind, time_zone, what.capitalize(), at_once)
 
 
 def _as_table(

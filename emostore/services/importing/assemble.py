@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from math import ceil
 from pathlib import Path
@@ -27,6 +27,7 @@ from emostore.services.importing.frame_scores import checked_hop
 from emostore.services.importing.sources import Entry
 from emostore.services.importing.values import FloatArray, logits_of
 from emostore.services.metadata.descriptions import Description, merge
+from emostore.store.calibration.labels import Said
 from emostore.store.writing import records
 from emostore.store.writing.names import clean_name
 
@@ -76,6 +77,7 @@ class Prepared:
     analysis: records.NewAnalysis
     doubts: tuple[Sentence, ...]
     sound: Sound | None = None
+    labels: tuple[Said, ...] = ()
 
     @property
     def key(self) -> tuple[str, int, str, str]:
@@ -155,7 +157,8 @@ def prepare(
     analysed_at = facts.get("analysed_at")
     when = _aware(analysed_at, options) if analysed_at else happened_at if source != "upload" else now
     analysis = records.NewAnalysis(clip, model, outcome, when, facts.get("compute_s"))
-    return Prepared(analysis, tuple(doubts), heard)
+    labels = tuple(replace(each, labelled_at=_aware(each.labelled_at, options)) for each in found.labels)
+    return Prepared(analysis, tuple(doubts), heard, labels)
 
 
 def windows_of(frames: Frames) -> records.NewWindows:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from emostore.i18n import Sentence
 from emostore.services.importing.values import FloatArray
 from emostore.services.metadata.descriptions import Description
+from emostore.store.calibration.labels import Said
 from emostore.store.writing.records import HappenedAtSource, NewWindows, NoSpeechReason
 
 
@@ -42,9 +43,9 @@ class Model:
 class Found:
     """One clip: its scores as given, or why there are none, and what is said of it.
 
-    `given` has the scores by emotion as they stand in the file; `logits` are there only in lines of our own. `time` may
-    be without a zone. `key` is what the content itself calls the clip, `name` what people see. `doubts` are what a
-    reader of the file should know.
+    `given` has the scores by emotion as they stand in the file; `logits` are there only in lines of our own, and so are
+    the `labels` of raters. `time` may be without a zone. `key` is what the content itself calls the clip, `name` what
+    people see. `doubts` are what a reader of the file should know.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Found:
     channel_count: int = 1
     duration_s: float | None = None
     facts: dict[str, Any] = field(default_factory=dict)  # further columns of the recording, clip and analysis
+    labels: tuple[Said, ...] = ()
     doubts: tuple[Sentence, ...] = ()
 
     @property

@@ -13,10 +13,13 @@ from pydantic import ValidationError
 from emostore.emotions import EMOTIONS, SUM_TOLERANCE, EmotionScores
 from emostore.errors import MetadataError
 from emostore.i18n import N_, Sentence
+from emostore.services.calibration import labelling
 from emostore.services.exports.clip_line import FORMAT, MOST_CHANNELS, ClipLine
 from emostore.services.importing.found import Found, Model
 from emostore.services.importing.values import distribution, moment, number, quoted, text
 from emostore.services.metadata.descriptions import ROLES, Description
+from emostore.store.calibration.labels import NewLabel, Said
+from emostore.store.writing.names import clean_name
 from emostore.store.writing.records import NewWindows, NoSpeechReason
 
 _NO_SPEECH = ("silence", "no_speech", "too_short")
@@ -101,6 +104,7 @@ def read(value: Mapping[str, Any]) -> Found:
             "analysed_at": line.analysed_at,
             "compute_s": line.compute_s,
         },
+        labels=_labels(line),
         doubts=tuple(doubts),
     )
 
@@ -166,6 +170,20 @@ def _logits(line: ClipLine) -> NDArray[np.float32] | None:
     if line.calibration == "raw" and off > SUM_TOLERANCE:
         raise MetadataError("The scores and the logits of the line contradict each other by {off:.3f}.", off=off)
     return logits
+
+
+def _labels(line: ClipLine) -> tuple[Said, ...]:
+    found: dict[str, Said] = {}
+    for each in line.labels:
+        rater = clean_name(each.rater, "rater")
+        if rater is None or rater in found:
+            raise MetadataError(
+                "A clip has one label of each rater, and a rater has a name; {found} is none, or there twice.",
+                found=quoted(each.rater),
+            )
+        label = NewLabel(each.emotion, each.second, each.intensity, each.comment, each.reason)
+        found[rater] = Said(rater, labelling.checked(label), each.labelled_at)
+    return tuple(found.values())
 
 
 def _segments(line: ClipLine) -> NDArray[np.float64] | None:

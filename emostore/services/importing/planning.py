@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,11 +14,13 @@ from emostore import access
 from emostore.config import Settings
 from emostore.emotions import EmotionScores
 from emostore.errors import AudioError, EmostoreError, MetadataError
-from emostore.i18n import Sentence
+from emostore.i18n import N_, Sentence
 from emostore.services.importing import assemble, reading
 from emostore.services.importing.assemble import Options, Prepared
 from emostore.services.importing.items import Item, grouped
 from emostore.services.importing.sources import Given, Refused, listed
+from emostore.store.calibration import label_reading
+from emostore.store.calibration.labels import NewLabel
 from emostore.store.reports import export_reports
 from emostore.store.reports.export_reports import ModelKey
 from emostore.store.session import Store
@@ -27,6 +29,8 @@ from emostore.store.writing import records
 MAX_CLIPS = 100_000  # in one import
 MOST_REFUSED = 1_000  # told one by one; the rest is only counted
 _AT_ONCE = 500  # clips looked up together
+_NO_LABELS = N_("Its labels are left out: you do not have the right to label clips.")
+_OTHER_LABEL = N_("A rater said something else of it here; that stays.")
 
 Key = tuple[str, int, str, str]  # recording, channel, model, revision
 State = Literal["new", "added", "stored", "twin"]
@@ -34,7 +38,7 @@ State = Literal["new", "added", "stored", "twin"]
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One clip of an import.
+    """One clip of an import, and how many labels it brings that are not here yet.
 
     `state`: the clip is `new`, or is there and gets scores `added` of a model that it has none of, or all of it is
     `stored` already, or it is the `twin` of another one of this import.
@@ -52,6 +56,7 @@ class Planned:
     windows: int
     has_embedding: bool
     has_sound: bool
+    labels: int = 0
 
 
 @dataclass(slots=True)
@@ -72,7 +77,12 @@ class Plan:
     @property
     def wanted(self) -> frozenset[Key]:
         """What is to be written."""
-        return frozenset(clip.key for clip in self.clips if clip.state in ("new", "added"))
+        return frozenset(clip.key for clip in self.clips if clip.state in ("new", "added") or clip.labels)
+
+    @property
+    def labels(self) -> int:
+        """How many labels are to be written."""
+        return sum(clip.labels for clip in self.clips)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +156,7 @@ class _Maker:
         self._models = export_reports.models(store)
         self._teams: dict[str, str] = {}
         self._seen: set[Key] = set()
+        self._heard: set[tuple[str, int, str]] = set()  # recording, channel and rater of labels
         self._doubts: Counter[str] = Counter()
         self._sentences: dict[str, Sentence] = {}
 
@@ -159,6 +170,9 @@ class _Maker:
         """Take some clips in, looked up together."""
         read = [each for each in some if isinstance(each, Candidate)]
         known = export_reports.analysed_by(self._store, {each.prepared.key[:2] for each in read})
+        labelled = label_reading.of_channels(
+            self._store, {each.prepared.key[:2] for each in read if each.prepared.labels}
+        )
         agents = {each.prepared.analysis.clip.agent for each in read} - {None} - self._teams.keys()
         self._teams |= export_reports.teams(self._store, {agent for agent in agents if agent})
         for each in some:
@@ -171,17 +185,33 @@ class _Maker:
                 self.refuse(Refused(each.item.main.name, error, each.line))
                 continue
             models = known.get(each.prepared.key[:2])
-            self.plan.clips.append(_planned(each, self._state(each.prepared.key, models)))
+            state = self._state(each.prepared.key, models)
+            new = 0 if state == "twin" else self._labels(each.prepared, labelled.get(each.prepared.key[:2], {}))
+            self.plan.clips.append(_planned(each, state, new))
             for doubt in each.prepared.doubts:
-                text = str(doubt)
-                self._doubts[text] += 1
-                self._sentences.setdefault(text, doubt)
+                self._doubt(doubt)
 
     def done(self) -> Plan:
         """The plan, its doubts sorted by how many clips they hold for."""
         self.plan.doubts = [(self._sentences[text], count) for text, count in self._doubts.most_common()]
         self.plan.models = tuple(sorted({clip.key[2:] for clip in self.plan.clips}))
         return self.plan
+
+    def _doubt(self, doubt: Sentence) -> None:
+        text = str(doubt)
+        self._doubts[text] += 1
+        self._sentences.setdefault(text, doubt)
+
+    def _labels(self, prepared: Prepared, there: Mapping[str, NewLabel]) -> int:
+        """How many labels of a clip would be written; what raters said of it here stays."""
+        if prepared.labels and not access.can("edit"):
+            self._doubt(Sentence(_NO_LABELS))
+            return 0
+        if any(there.get(each.rater, each.label) != each.label for each in prepared.labels):
+            self._doubt(Sentence(_OTHER_LABEL))
+        new = {(*prepared.key[:2], each.rater) for each in prepared.labels if each.rater not in there} - self._heard
+        self._heard |= new
+        return len(new)
 
     def _state(self, key: Key, models: frozenset[ModelKey] | None) -> State:
         if key in self._seen:
@@ -212,7 +242,7 @@ class _Maker:
             )
 
 
-def _planned(candidate: Candidate, state: State) -> Planned:
+def _planned(candidate: Candidate, state: State, labels: int) -> Planned:
     analysis = candidate.prepared.analysis
     outcome, recording = analysis.outcome, analysis.clip.recording
     scored = outcome if isinstance(outcome, records.Analysed) else None
@@ -229,4 +259,5 @@ def _planned(candidate: Candidate, state: State) -> Planned:
         windows=len(scored.windows.logits) if scored and scored.windows else 0,
         has_embedding=scored is not None and scored.embedding is not None,
         has_sound=candidate.prepared.sound is not None,
+        labels=labels,
     )

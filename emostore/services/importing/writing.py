@@ -10,12 +10,13 @@ from emostore import access, audio
 from emostore.config import Settings
 from emostore.errors import AudioError, EmostoreError, StoreError
 from emostore.services import alerting
-from emostore.services.calibration import calibrating
+from emostore.services.calibration import calibrating, labelling
 from emostore.services.importing.assemble import Options
 from emostore.services.importing.items import grouped
 from emostore.services.importing.planning import MOST_REFUSED, Candidate, Key, Plan, read
 from emostore.services.importing.sources import Given, Refused, listed
 from emostore.services.sound import media, peaks
+from emostore.store.calibration.labels import Said
 from emostore.store.session import Store
 from emostore.store.writing import clips, records
 
@@ -25,10 +26,11 @@ _AT_ONCE = 100  # clips in one transaction
 
 @dataclass(slots=True)
 class Imported:
-    """What was written: clips that are new, clips that got scores of a further model, and what failed after all."""
+    """What was written: new clips, clips that got scores of a further model, labels, and what failed after all."""
 
     new: int = 0
     added: int = 0
+    labels: int = 0
     clip_ids: list[int] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     refused_count: int = 0
@@ -45,7 +47,8 @@ def write(
     """Write what `planned` lists as new, and nothing else: what has changed since then is left out.
 
     `progress` hears how many of the clips are through. What is stored already stays as it is, also if it came
-    meanwhile. Raises `StoreError` when the database cannot be used; then whole clips may have been written.
+    meanwhile. Labels follow their clips; should that fail, importing again brings them. Raises `StoreError` when the
+    database cannot be used; then whole clips may have been written.
     """
     access.require("analyse")
     wanted = set(planned.wanted)
@@ -149,11 +152,16 @@ class _Writer:
         if not some:
             return
         analyses = [self._with_alerts(each.prepared.analysis) for each in some]
-        for saved in calibrating.save_many(self._store, analyses, access.current_user().name):
+        labels: dict[tuple[int, str], Said] = {}
+        answers = calibrating.save_many(self._store, analyses, access.current_user().name)
+        for candidate, saved in zip(some, answers, strict=True):
+            labels |= {(saved.clip_id, each.rater): each for each in candidate.prepared.labels}
             self._done.new += saved.clip_created
             self._done.added += saved.created and not saved.clip_created
             if saved.created and len(self._done.clip_ids) < MOST_NAMED:
                 self._done.clip_ids.append(saved.clip_id)
+        if access.can("edit"):
+            self._done.labels += labelling.restore(self._store, labels)
 
     def _with_alerts(self, analysis: records.NewAnalysis) -> records.NewAnalysis:
         """The analysis with what the active rules find in it, as for every clip that is analysed here."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -53,6 +53,15 @@ class LabelView:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """What a rater heard in a clip, and when they said so."""
+
+    rater: str
+    label: NewLabel
+    labelled_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class LabelCounts:
     """How many labels there are, of how many clips, by how many raters; clips with a label that was drawn at random."""
 
@@ -80,25 +89,40 @@ def of_clip(store: Store, clip_id: int) -> tuple[LabelView, ...]:
     """The labels of a clip, by rater."""
     with store.reading() as session:
         rows = session.scalars(select(Label).where(Label.clip_id == clip_id).order_by(Label.rater))
-        return tuple(_view(row) for row in rows)
+        return tuple(view(row) for row in rows)
 
 
-def save(session: Session, clip_id: int, rater: str, label: NewLabel) -> LabelView | None:
-    """Save what a rater hears in a clip, in place of what they heard before, which is answered.
+def save(
+    session: Session, clip_id: int, rater: str, label: NewLabel, labelled_at: datetime | None = None
+) -> LabelView | None:
+    """Save what a rater hears in a clip (without a time, now), in place of what they heard before, which is answered.
 
-    Raises `MetadataError` if there is no such clip.
+    The same in the same words stays as it is. Raises `MetadataError` if there is no such clip.
     """
     if session.scalar(select(Clip.id).where(Clip.id == clip_id).with_for_update(read=True, key_share=True)) is None:
         raise MetadataError("There is no such clip any more. It may have been deleted.")
     row = _mine(session, clip_id, rater)
-    before = None if row is None else _view(row)
+    before = None if row is None else view(row)
+    if before is not None and before.label == label:
+        return before
     if row is None:
         row = Label(clip_id=clip_id, rater=rater)
         session.add(row)
     row.emotion, row.second, row.intensity = label.emotion, label.second, label.intensity
-    row.comment, row.reason, row.labelled_at = label.comment, label.reason, datetime.now(UTC)
+    row.comment, row.reason, row.labelled_at = label.comment, label.reason, labelled_at or datetime.now(UTC)
     session.flush()
     return before
+
+
+def add_missing(session: Session, given: Mapping[tuple[int, str], Said]) -> set[tuple[int, str]]:
+    """Save labels, by clip and rater, where that rater said nothing of that clip yet; which ones these are."""
+    there = {key[0] for key in bulk.ids(session, Clip, {(clip_id,) for clip_id, _ in given}, ["id"], lock="share")}
+    rows = [
+        {"clip_id": clip_id, "rater": rater, **asdict(said.label), "labelled_at": said.labelled_at}
+        for (clip_id, rater), said in sorted(given.items(), key=lambda each: each[0])
+        if clip_id in there
+    ]
+    return {(key[0], key[1]) for key in bulk.insert_missing(session, Label, rows, ["clip_id", "rater"])}
 
 
 def remove(session: Session, clip_id: int, rater: str) -> LabelView:
@@ -106,7 +130,7 @@ def remove(session: Session, clip_id: int, rater: str) -> LabelView:
     row = _mine(session, clip_id, rater)
     if row is None:
         raise MetadataError("There is no such label any more.")
-    before = _view(row)
+    before = view(row)
     session.execute(delete(Label).where(Label.id == row.id))
     return before
 
@@ -240,7 +264,8 @@ def _mine(session: Session, clip_id: int, rater: str) -> Label | None:
     return session.scalar(select(Label).where(Label.clip_id == clip_id, Label.rater == rater).with_for_update())
 
 
-def _view(row: Label) -> LabelView:
+def view(row: Label) -> LabelView:
+    """A label as it is stored."""
     label = NewLabel(row.emotion, row.second, row.intensity, row.comment, row.reason)  # type: ignore[arg-type]
     return LabelView(row.clip_id, row.rater, label, row.labelled_at)
 
@@ -250,40 +275,3 @@ def majority(verdicts: Sequence[str]) -> str | None:
     told = [each for each in verdicts if each != CANNOT_TELL]
     votes = sorted(((told.count(name), name) for name in EMOTIONS if name in told), reverse=True)
     return None if not votes or (len(votes) > 1 and votes[0][0] == votes[1][0]) else votes[0][1]
-
-
-def existing(store: Store, clip_ids: set[int]) -> set[int]:
-    """Those of the clips that there are."""
-    found: set[int] = set()
-    with store.reading() as session:
-        for condition, parameters in bulk.matching(
-            session, [bulk.table(Clip).c.id], [(key,) for key in sorted(clip_ids)]
-        ):
-            found.update(session.scalars(select(Clip.id).where(condition), parameters))
-    return found
-
-
-def find_clips(store: Store, files: set[tuple[str, int | None]]) -> dict[tuple[str, int | None], list[int]]:
-    """Clips by the names of their files and their channels (None: any)."""
-    found: dict[tuple[str, int | None], list[int]] = {}
-    column = bulk.table(Recording).c.file_name
-    with store.reading() as session:
-        for condition, parameters in bulk.matching(
-            session, [column], [(name,) for name in sorted({f for f, _ in files})]
-        ):
-            statement = select(Recording.file_name, Clip.channel, Clip.id).join(Clip, Clip.recording_id == Recording.id)
-            for name, channel, clip_id in session.execute(statement.where(condition), parameters):
-                for key in ((name, None), (name, channel)):
-                    found.setdefault(key, []).append(clip_id)
-    return found
-
-
-def of_clips(store: Store, clip_ids: set[int]) -> dict[tuple[int, str], NewLabel]:
-    """The labels of clips, by clip and rater."""
-    found: dict[tuple[int, str], NewLabel] = {}
-    column = bulk.table(Label).c.clip_id
-    with store.reading() as session:
-        for condition, parameters in bulk.matching(session, [column], [(key,) for key in sorted(clip_ids)]):
-            for row in session.scalars(select(Label).where(condition), parameters):
-                found[row.clip_id, row.rater] = _view(row).label
-    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from emostore.ui import (urls)
+from emostore.ui import urls
 from emostore.ui.text import _
 
 SECTIONS = ("import", "draw", "export")

@@ -15,12 +15,12 @@ from emostore.analytics.quality import service_quality_score
 from emostore.analytics.reference import CASES, SCENARIOS
 from emostore.emotions import BY_NAME, EMOTIONS
 from emostore.errors import EmostoreError
-from emostore.services.views.comparing import (CASE_NAMES, MOST)
 from emostore.services.importing import Given
 from emostore.services.importing.drawing import Sample, samples
-from emostore.ui.data import (data_files)
-from emostore.ui.clip import (findings)
-from emostore.ui import (images)
+from emostore.services.views.comparing import CASE_NAMES, MOST
+from emostore.ui import images
+from emostore.ui.clip import findings
+from emostore.ui.data import data_files
 from emostore.ui.scores import distribution, theme
 from emostore.ui.text import _, emotion, explain, language, plain
 

@@ -11,7 +11,7 @@ from streamlit.typing import UploadedFile
 from emostore.services.importing import Given, Refused
 from emostore.ui.bootstrap import in_force
 from emostore.ui.text import _, explain, plain, size
-from emostore.ui.upload.uploads import (own_words)
+from emostore.ui.upload.uploads import own_words
 
 _TOLD = 20  # refused files that are named; the rest is counted
 

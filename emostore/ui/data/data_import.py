@@ -11,13 +11,13 @@ from streamlit.typing import UploadedFile
 
 from emostore import access
 from emostore.errors import EmostoreError
-from emostore.services import (importing)
-from emostore.services.metadata.descriptions import (ROLES, SCENARIOS, Description)
+from emostore.services import importing
 from emostore.services.importing import Imported, Options, Plan, Planned
-from emostore.store.reports import (reports)
-from emostore.ui.data import (data_files)
-from emostore.ui import (links, urls)
+from emostore.services.metadata.descriptions import ROLES, SCENARIOS, Description
+from emostore.store.reports import reports
+from emostore.ui import links, urls
 from emostore.ui.bootstrap import in_force, open_store
+from emostore.ui.data import data_files
 from emostore.ui.text import _, emotion, explain, plain, role, scenario, when
 
 _ROUND = "import_round"  # counted up after each import, so that the widgets let go of their files
@@ -151,6 +151,7 @@ def _show(plan: Plan) -> None:
             _("Further scores"): plan.count("added"),
             _("There already"): plan.count("stored", "twin"),
             _("Refused"): plan.refused_count,
+            **({_("Labels"): plan.labels} if plan.labels else {}),
         }
         for label, count in figures.items():
             st.metric(label, f"{count:,}", border=True, width=170)
@@ -211,9 +212,11 @@ def _clips(count: int) -> str:
 
 def _confirm(files: Sequence[UploadedFile], options: Options, plan: Plan) -> None:
     """The button that stores what was shown."""
-    count = len(plan.wanted)
+    count = plan.count("new", "added")
     label = _("Import 1 clip") if count == 1 else _("Import {count} clips", count=f"{count:,}")
-    if not count:
+    if plan.labels and not count:
+        label = _("Import the labels: {count}", count=f"{plan.labels:,}")
+    if not plan.wanted:
         st.info(_("There is nothing new to import."), icon=":material/check:")
     elif st.button(label, type="primary", icon=":material/database_upload:", key="import_now"):
         bar = st.progress(0.0, text=_("Importing …"))
@@ -243,6 +246,9 @@ def _report(done: Imported) -> None:
     data_files.refusals(done.refused, done.refused_count)
     count = done.new + done.added
     said = _("1 clip was imported.") if count == 1 else _("{count} clips were imported.", count=f"{count:,}")
+    if done.labels:
+        told = _("Labels that were imported: {count}.", count=f"{done.labels:,}")
+        said = f"{said} {told}" if count else told
     st.success(said, icon=":material/check_circle:")
     rows = reports.clip_rows(open_store(), done.clip_ids[:_LINKED])
     with st.container(key="imported"):
