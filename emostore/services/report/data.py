@@ -7,9 +7,10 @@ English. What is not known is null.
 
 `clip` (and each of `clips` of a session): what the Clip page tells. `analysis` is the newest one: its `scores` by name
 under the `calibration`, `quality` by a scoring profile (null for an agent's own voice), `insights`, and `windows`: row
-i of `scores` is from `i * hop_s` for `length_s` seconds, and counts where `scored[i]` (somebody speaks). `trajectory`
-says of the scored windows what `emostore.analytics.trajectory` finds. `speech` has [start, end] of every stretch of
-speech.
+i of `scores` is from `i * hop_s` for `length_s` seconds, under the same calibration, and counts where `scored[i]`
+(somebody speaks); `left_out` says which part of the calibration windows cannot have, null where they have all of it.
+`trajectory` says of the scored windows what `emostore.analytics.trajectory` finds. `speech` has [start, end] of every
+stretch of speech.
 
 A session also has `calls`: clip ids with who talks how much (null where speech is not known of a side). An agent has
 `agent_voices` (of those the agent speaks with) and `others`, each with `whole` and `weeks`: clips, alerts, and means
@@ -165,6 +166,7 @@ def _analysis(found: ClipFacts, analysis: AnalysisView) -> dict[str, Any]:
             "length_s": path.length_s,
             "scored": path.scored.tolist(),
             "scores": path.scores.tolist(),
+            "left_out": explain(found.voice.left_out, "en") if found.voice.left_out else None,
         },
         "trajectory": None if path is None else _trajectory(path),
     }

@@ -111,12 +111,12 @@ def of_session(store: Store, session_id: int) -> SessionFacts:
     access.require("read", view)
     if view is None:
         raise MetadataError("There is no session {id}. It may have been deleted.", id=session_id)
-    rules, told, calls = _rules(store), set[int](), []
+    rules, read, told, calls = _rules(store), session_view.reader(store), set[int](), []
     for recording in view.recordings:
         clip_ids = [row.clip_id for row in recording.clips]
         if told.issuperset(clip_ids):  # the other side of a call that came as two files
             continue
-        found = session_view.conversation(store, clip_ids)
+        found = session_view.conversation(store, clip_ids, read)
         if found is not None:  # else it was deleted in this very moment
             told |= {voice.view.clip_id for voice in found.voices}
             sides = session_view.by_interest(found.voices)

@@ -107,6 +107,8 @@ def over_time(
             for number, each in enumerate(moments, 1)
         ]
         parts.append(Table(_("Moments that are worth hearing"), heads, rows))
+    if found.voice.left_out is not None:
+        parts.append(Text(words.explain(found.voice.left_out), quiet=True))
     return parts
 
 

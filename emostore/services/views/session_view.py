@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from emostore.analytics.talk import Talk, Turn, talk
 from emostore.analytics.trajectory import ALPHA, NOTABLE, Moment, Trajectory, Verdict
 from emostore.emotions import BY_NAME, EMOTIONS, EmotionScores
 from emostore.i18n import N_, Sentence
+from emostore.services.calibration import over_time
+from emostore.services.calibration.over_time import Reader
+from emostore.store.calibration import calibrations
 from emostore.store.reports import reports
 from emostore.store.reports.reports import ClipView
 from emostore.store.session import Store
@@ -25,12 +29,14 @@ _FIRST = ("customer", "mixed", "unknown", "agent")  # whom a reader asks about f
 class Voice:
     """A clip with its scores over time, which begin at `view.starts_s` of the call (None: it has none).
 
-    `segments` are where it speaks, in its own time, shape (n, 2); None where that is not known.
+    `segments` are where it speaks, in its own time, shape (n, 2); None where that is not known. `left_out` says which
+    part of the calibration its scores over time cannot have; None where they have all of it.
     """
 
     view: ClipView
     path: Trajectory | None
     segments: NDArray[np.float64] | None
+    left_out: Sentence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +68,25 @@ class SpokenTurn:
     score: float | None
 
 
-def voices(store: Store, views: Iterable[ClipView]) -> tuple[Voice, ...]:
-    """Clips with what their newest analysis says over time. Windows in which nobody speaks are not scored."""
-    views = tuple(views)
+def voices(store: Store, views: Iterable[ClipView], read: Reader | None = None) -> tuple[Voice, ...]:
+    """Clips with what their newest analysis says over time, under the calibration that their scores are read under.
+
+    Windows in which nobody speaks are not scored. `read` is a reader of calibrations that several calls share.
+    """
+    views, read = tuple(views), read or reader(store)
     spoken = reports.speech_segments(store, [view.clip_id for view in views])
-    return tuple(_voice(store, view, spoken.get(view.clip_id)) for view in views)
+    return tuple(_voice(store, view, spoken.get(view.clip_id), read) for view in views)
 
 
-def conversation(store: Store, clip_ids: Sequence[int]) -> Conversation | None:
+def reader(store: Store) -> Reader:
+    """Reads each calibration once, for all calls that it is handed to."""
+    return over_time.reader(partial(calibrations.get, store))
+
+
+def conversation(store: Store, clip_ids: Sequence[int], read: Reader | None = None) -> Conversation | None:
     """The call that clips of one recording belong to, with the sides that came as files of their own.
 
-    None if the clips are not there (any more).
+    None if the clips are not there (any more). `read` is as for `voices`.
     """
     views = [view for view in (reports.clip_view(store, each) for each in clip_ids) if view is not None]
     if not views:
@@ -80,7 +94,7 @@ def conversation(store: Store, clip_ids: Sequence[int]) -> Conversation | None:
     held = {view.clip_id for view in views}
     partners = [view.partner_id for view in views if view.partner_id is not None and view.partner_id not in held]
     others = [view for view in (reports.clip_view(store, each) for each in partners) if view is not None]
-    found = voices(store, [*views, *others])
+    found = voices(store, [*views, *others], read)
     return Conversation(views[0].recording_id, found, _talk(found))
 
 
@@ -154,15 +168,14 @@ _TRENDS = {
 }
 
 
-def _voice(store: Store, view: ClipView, segments: NDArray[np.float64] | None) -> Voice:
-    windows = reports.window_logits(store, view.newest.analysis_id) if view.newest else None
-    if windows is None:
+def _voice(store: Store, view: ClipView, segments: NDArray[np.float64] | None, read: Reader) -> Voice:
+    newest = view.newest
+    windows = reports.window_logits(store, newest.analysis_id) if newest else None
+    if newest is None or windows is None:
         return Voice(view, None, segments)
-    scored = None
-    if segments is not None:
-        scored = paths.speech_mask(segments, len(windows.logits), windows.hop_s, windows.length_s)
-    path = Trajectory(paths.window_scores(windows.logits), windows.hop_s, windows.length_s, scored)  # type: ignore[arg-type]
-    return Voice(view, path, segments)
+    calibration = read(newest.read_under)
+    path = over_time.trajectory(windows.logits, windows.hop_s, windows.length_s, segments, calibration)
+    return Voice(view, path, segments, over_time.left_out(calibration, view.domain))
 
 
 def _talk(found: Sequence[Voice]) -> Talk | None:

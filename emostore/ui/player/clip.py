@@ -22,7 +22,6 @@ from emostore.ui.label import labels
 from emostore.ui.player import Kind, Marker, Stretch, Track, player
 from emostore.ui.text import _, emotion, explain, size
 
-FIRST_VERSION = 1  # of a model's calibrations: its scores as they are
 FALLBACK_BYTES = 200 * 1024**2  # Streamlit's own media lie in memory, so no more of a file than this
 
 
@@ -59,11 +58,8 @@ def show(voices: Sequence[Voice], names: Sequence[str]) -> None:
         start_s=_start_s(),
         key="player",
     )
-    analyses = [voice.view.newest for voice in voices if voice.path and voice.view.newest]
-    if any(each.calibration_version > FIRST_VERSION for each in analyses):
-        st.caption(
-            _("Scores over time, and alerts about moments, are as the model gave them, without the calibration.")
-        )
+    for left_out in dict.fromkeys(explain(voice.left_out) for voice in voices if voice.left_out):
+        st.caption(left_out)
 
 
 def moments(path: Trajectory, track: int = 0) -> list[Marker]:
@@ -82,9 +78,7 @@ def moments(path: Trajectory, track: int = 0) -> list[Marker]:
         strongest: tuple[tuple[Kind, Moment | None], ...] = (("worst", paths.worst(path)), ("best", paths.best(path)))
         for kind, moment in strongest:
             if moment and moment.score >= NOTABLE:
-                about = _("{score:.3f}, above all {emotion}").format(
-                    score=moment.score, emotion=emotion(moment.emotion)
-                )
+                about = _("{score:.3f}, above all {emotion}", score=moment.score, emotion=emotion(moment.emotion))
                 found.append(Marker(moment.start_s, kind, about, track, moment.emotion))
     return found
 
