@@ -129,6 +129,11 @@ class EmotionScores(Mapping[str, float]):
         return len(EMOTIONS)
 
 
+def is_uncertain(confidence: float, below: float) -> bool:
+    """Whether a result whose highest score is `confidence` counts as uncertain: it is `below` what users ask for."""
+    return confidence < below
+
+
 def _check(values: Sequence[float]) -> None:
     if len(values) != len(EMOTIONS):
         raise ScoresError("A distribution has nine scores; {count} were given.", count=len(values))

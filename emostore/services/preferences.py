@@ -37,7 +37,7 @@ class Preferences:
     time_zone: str = "UTC"
     model: str = "auto"
     keep_audio: Literal["original", "opus", "none"] = "original"
-    uncertain_below: float = 0.4
+    uncertain_below: float = stored.UNCERTAIN_BELOW
     upload: Description = field(default_factory=Description)
     fixed: frozenset[str] = field(default_factory=frozenset)
 
@@ -57,6 +57,12 @@ def load(store: Store, settings: Settings) -> Preferences:
             except SettingsError as error:
                 log.warning("A stored setting was left out: %s", error)
     return Preferences(**values, upload=_upload(chosen.get(_UPLOAD)), fixed=fixed)
+
+
+def uncertain_below(store: Store) -> float:
+    """The confidence below which a result counts as uncertain; no environment variable decides it."""
+    with store.reading() as session:
+        return stored.uncertain_below(session)
 
 
 def save(store: Store, settings: Settings, **changes: Any) -> Preferences:
@@ -103,7 +109,7 @@ def effective(store: Store, settings: Settings) -> Settings:
 def _checked(name: str, value: Any) -> Any:
     """A value as the settings allow it. Raises `SettingsError`."""
     if name == "uncertain_below":
-        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1:
+        if stored.is_share(value):
             return float(value)
         raise SettingsError("{found} is not a share between 0 and 1.", found=repr(value))
     try:

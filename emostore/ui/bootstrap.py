@@ -40,7 +40,7 @@ def in_force() -> Settings:
 @st.cache_resource(show_spinner=False, ttl=CHOICES_HOLD_S)
 def uncertain_below() -> float:
     """The confidence below which a result is called uncertain."""
-    return preferences.load(open_store(), settings()).uncertain_below
+    return preferences.uncertain_below(open_store())
 
 
 @st.cache_resource(show_spinner=False)

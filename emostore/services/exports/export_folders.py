@@ -15,15 +15,14 @@ import numpy as np
 from emostore.analytics.trajectory import window_scores
 from emostore.emotions import EMOTIONS
 from emostore.services.exports import export_lines
+from emostore.services.exports.export_labels import Whole
 from emostore.services.exports.export_tables import Sink
-from emostore.store.calibration.labels import LabelView
 from emostore.store.reports.export_reports import RawResult
-from emostore.store.reports.views import HistoryRow
 
 _ZIP_BEGINS, _ZIP_ENDS = 1980, 2107  # years that a zip can write
 
 
-def pieces(clips: Iterable[tuple[HistoryRow, RawResult, tuple[LabelView, ...]]], zone: ZoneInfo) -> Iterator[bytes]:
+def pieces(clips: Iterable[Whole], zone: ZoneInfo, uncertain_below: float) -> Iterator[bytes]:
     """The zip, a clip at a time. A folder is named by when its clip began, in the reporting time zone.
 
     Beside what other tools know, `result.json` holds the whole line of the clip, so that an import makes it again.
@@ -31,10 +30,11 @@ def pieces(clips: Iterable[tuple[HistoryRow, RawResult, tuple[LabelView, ...]]],
     sink = Sink()
     used: set[str] = set()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
-        for row, raw, labels in clips:
+        for clip in clips:
+            row, raw, _labels = clip
             began = row.happened_at.astimezone(zone)
             folder = _free(f"outputs_{began:%Y%m%d_%H%M%S}", used)
-            _add(archive, f"{folder}/result.json", _json(_result(row, raw, labels, began)), began)
+            _add(archive, f"{folder}/result.json", _json(_result(clip, began, uncertain_below)), began)
             if (frames := _frames(raw)) is not None:
                 _add(archive, f"{folder}/result_frame.json", _json(frames), began)
             if raw.embedding is not None:
@@ -53,11 +53,13 @@ def _free(name: str, used: set[str]) -> str:
     return free
 
 
-def _result(row: HistoryRow, raw: RawResult, labels: tuple[LabelView, ...], began: datetime) -> dict[str, Any]:
-    line = export_lines.line(row, raw, labels, embedding=False)
+def _result(clip: Whole, began: datetime, uncertain_below: float) -> dict[str, Any]:
+    row = clip[0]
+    line = export_lines.line(*clip, uncertain_below=uncertain_below, embedding=False)
     return {
         "emotion": row.scores.dominant if row.scores else None,
         "confidence": row.scores.confidence if row.scores else None,
+        "uncertain": line["uncertain"],
         "scores": line.pop("scores"),
         "granularity": "utterance",
         "timestamp": f"{began + timedelta(seconds=row.duration_s):%Y-%m-%d %H:%M:%S}",

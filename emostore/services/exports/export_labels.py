@@ -16,6 +16,8 @@ from emostore.store.reports.export_reports import RawResult
 from emostore.store.reports.views import HistoryRow
 from emostore.store.session import Store
 
+Whole = tuple[HistoryRow, RawResult, tuple[LabelView, ...]]  # a clip with its raw results and its labels
+
 
 class Label(NamedTuple):
     """A label, the clip that it is of, and the SHA-256 of the clip's recording."""
@@ -37,9 +39,7 @@ def labels(store: Store, rows: Iterable[HistoryRow], at_once: int) -> Iterator[L
                     yield Label(row, hashes[row.clip_id], given)
 
 
-def beside(
-    store: Store, clips: Iterable[Clip], at_once: int
-) -> Iterator[tuple[HistoryRow, RawResult, tuple[LabelView, ...]]]:
+def beside(store: Store, clips: Iterable[Clip], at_once: int) -> Iterator[Whole]:
     """Each clip with those of its labels that the current user may take away."""
     remaining = iter(clips)
     while some := list(islice(remaining, at_once)):

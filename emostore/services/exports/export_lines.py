@@ -10,10 +10,12 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from emostore.emotions import is_uncertain
 from emostore.services.exports.clip_line import FORMAT, MOST_NOTES
 from emostore.services.exports.export_raw import shortest
 from emostore.services.exports.export_tables import Column
 from emostore.store.calibration.labels import LabelView
+from emostore.store.preferences import UNCERTAIN_BELOW
 from emostore.store.reports.export_reports import RawResult
 from emostore.store.reports.views import HistoryRow
 from emostore.store.writing.records import Note
@@ -22,7 +24,12 @@ _PIECE_BYTES = 1 << 18
 
 
 def line(
-    row: HistoryRow, raw: RawResult, labels: Sequence[LabelView] = (), *, embedding: bool = True
+    row: HistoryRow,
+    raw: RawResult,
+    labels: Sequence[LabelView] = (),
+    *,
+    uncertain_below: float = UNCERTAIN_BELOW,
+    embedding: bool = True,
 ) -> dict[str, Any]:
     """A clip as `ClipLine` describes it; times are in UTC."""
     return {
@@ -66,6 +73,7 @@ def line(
         "status": row.status,
         "no_speech_reason": row.no_speech_reason,
         "scores": dict(row.scores) if row.scores else None,
+        "uncertain": is_uncertain(row.scores.confidence, uncertain_below) if row.scores else None,
         "logits": None if raw.logits is None else _finite(raw.logits.tolist()),
         "windows": _windows(raw),
         "embedding": shortest(raw.embedding) if embedding and raw.embedding is not None else None,

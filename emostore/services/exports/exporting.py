@@ -17,10 +17,12 @@ from typing import Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
 from emostore.analytics.quality import BALANCED, ScoringProfile, service_quality_score
-from emostore.emotions import EMOTIONS
+from emostore.emotions import EMOTIONS, is_uncertain
 from emostore.errors import MetadataError
+from emostore.services import preferences
 from emostore.services.exports import export_folders, export_labels, export_lines, export_raw
 from emostore.services.exports.export_tables import Column, Kind, as_csv, as_parquet, as_xlsx, defused
+from emostore.store.preferences import UNCERTAIN_BELOW
 from emostore.store.reports import history
 from emostore.store.reports.history import HistoryFilter
 from emostore.store.reports.views import HistoryRow
@@ -56,7 +58,7 @@ RAW_BATCH = 200  # clips whose windows and embeddings are held at once
 MOST_FOLDERS = history.COUNTED  # clips in a zip, whose list of contents is kept until its end
 
 
-def columns(profile: ScoringProfile = BALANCED) -> tuple[Column, ...]:
+def columns(profile: ScoringProfile = BALANCED, uncertain_below: float = UNCERTAIN_BELOW) -> tuple[Column, ...]:
     """What is written of a clip, in this order. The names are the same in every language."""
     of_row: dict[str, Kind] = {
         "clip_id": "whole",
@@ -83,6 +85,7 @@ def columns(profile: ScoringProfile = BALANCED) -> tuple[Column, ...]:
         *(Column(name, kind, attrgetter(name)) for name, kind in of_row.items()),
         Column("dominant", "text", lambda row: row.scores and row.scores.dominant),
         Column("confidence", "number", lambda row: row.scores and row.scores.confidence),
+        Column("uncertain", "flag", lambda row: row.scores and is_uncertain(row.scores.confidence, uncertain_below)),
         Column("entropy", "number", lambda row: row.scores and row.scores.entropy),
         *(Column(name, "number", partial(_score, name)) for name in EMOTIONS),
         Column("quality", "number", lambda row: row.scores and service_quality_score(row.scores, profile)),
@@ -109,14 +112,19 @@ def export(store: Store, wanted: HistoryFilter, what: What, kind: Format) -> Ite
 
 
 def stream(
-    rows: Iterable[HistoryRow], kind: Format, *, time_zone: str = "UTC", profile: ScoringProfile = BALANCED
+    rows: Iterable[HistoryRow],
+    kind: Format,
+    *,
+    time_zone: str = "UTC",
+    profile: ScoringProfile = BALANCED,
+    uncertain_below: float = UNCERTAIN_BELOW,
 ) -> Iterator[bytes]:
     """The table of clips, piece by piece; `rows` is walked through once, `BATCH` of them at a time.
 
-    Times are in `time_zone`. Quality is by `profile`. CSV and Parquet leave as they are made; a workbook is packed when
-    its last row is known, and its pieces are empty until then.
+    Times are in `time_zone`. Quality is by `profile`; a confidence below `uncertain_below` is called uncertain. CSV
+    and Parquet leave as they are made; a workbook is packed when its last row is known: until then pieces are empty.
     """
-    return _as_table(rows, columns(profile), kind, time_zone, "Clips", BATCH)
+    return _as_table(rows, columns(profile, uncertain_below), kind, time_zone, "Clips", BATCH)
 
 
 def file_name(what: What, kind: Format, day: date) -> str:
@@ -128,15 +136,16 @@ def _pieces(store: Store, wanted: HistoryFilter, what: What, kind: Format) -> It
     if what == "labels":
         labelled = history.stream(store, replace(wanted, labelled=True))
         return _rows(export_labels.labels(store, labelled, BATCH), export_labels.LABELS, what, kind, wanted.time_zone)
-    clips = history.stream(store, wanted)
+    clips, below = history.stream(store, wanted), preferences.uncertain_below(store)
     if what == "clips" and kind in FORMATS:
-        return stream(clips, kind, time_zone=wanted.time_zone)
+        return stream(clips, kind, time_zone=wanted.time_zone, uncertain_below=below)
     raw = export_raw.with_raw(store, clips, RAW_BATCH, embeddings=what != "windows")
     if what == "results":
-        return export_folders.pieces(export_labels.beside(store, raw, RAW_BATCH), ZoneInfo(wanted.time_zone))
+        whole = export_labels.beside(store, raw, RAW_BATCH)
+        return export_folders.pieces(whole, ZoneInfo(wanted.time_zone), below)
     if what == "clips":
         whole = export_labels.beside(store, raw, RAW_BATCH)
-        return export_lines.pieces(export_lines.line(row, found, labels) for row, found, labels in whole)
+        return export_lines.pieces(export_lines.line(*each, uncertain_below=below) for each in whole)
     table = export_raw.WINDOWS if what == "windows" else export_raw.EMBEDDINGS
     rows: Iterable[Any] = export_raw.windows(raw) if what == "windows" else export_raw.embeddings(raw)
     return _rows(rows, table, what, kind, wanted.time_zone)

@@ -12,8 +12,8 @@ from emostore.engine.figures import caution
 from emostore.services.analysis import no_speech_sentence
 from emostore.store.reports import reports
 from emostore.store.reports.report_views import AlertView
-from emostore.ui import links, masked
-from emostore.ui.bootstrap import open_store, uncertain_below
+from emostore.ui import heard, links, masked
+from emostore.ui.bootstrap import open_store
 from emostore.ui.scores import distribution
 from emostore.ui.text import _, domain, duration, emotion, explain, language, listed, plain, role, scenario, when
 
@@ -38,8 +38,8 @@ def choose() -> None:
         return
     st.subheader(_("The newest clips"), anchor=False)
     for row in rows:
-        heard = emotion(row.scores.dominant) if row.scores else _("no speech")
-        links.clip(row.clip_id, label=f"{plain(row.file_name)} · {heard} · {when(row.happened_at)}")
+        label = f"{plain(row.file_name)} · {heard.named(row.scores)} · {when(row.happened_at)}"
+        links.clip(row.clip_id, label=label)
 
 
 def sentence(view: reports.ClipView, path: Trajectory | None) -> None:
@@ -53,8 +53,7 @@ def sentence(view: reports.ClipView, path: Trajectory | None) -> None:
         st.badge(role(view.role), icon=":material/person:", color="gray")
         if analysis is not None:
             st.badge(f"{analysis.model} · {analysis.revision[:8]}", icon=":material/neurology:", color="gray")
-            if analysis.scores and analysis.scores.confidence < uncertain_below():
-                st.badge(_("uncertain"), icon=":material/question_mark:", color="orange")
+            heard.badge(analysis.scores)
 
 
 def name(view: reports.ClipView) -> str:

@@ -8,9 +8,9 @@ from emostore import access
 from emostore.services.neighbours import similar
 from emostore.store.calibration.neighbours import Described
 from emostore.store.reports.views import ClipView
-from emostore.ui import links
-from emostore.ui.bootstrap import open_store, uncertain_below
-from emostore.ui.text import _, emotion, plain, when
+from emostore.ui import heard, links
+from emostore.ui.bootstrap import open_store
+from emostore.ui.text import _, plain, when
 
 _CARD_PX = 300  # one clip; on a phone they stand below each other
 
@@ -60,8 +60,7 @@ def _name(clip: Described) -> str:
 def _heard(clip: Described) -> str:
     if clip.dominant is None or clip.confidence is None:
         return _("no scores")
-    heard = f"{emotion(clip.dominant)} {clip.confidence:.0%}"
-    return f"{heard} ({_('uncertain')})" if clip.confidence < uncertain_below() else heard
+    return f"{heard.strongest(clip.dominant, clip.confidence)} {clip.confidence:.0%}"
 
 
 def _said(found: similar.Similar, model: str) -> str:

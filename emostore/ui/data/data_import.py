@@ -15,10 +15,10 @@ from emostore.services import importing
 from emostore.services.importing import Imported, Options, Plan, Planned
 from emostore.services.metadata.descriptions import ROLES, SCENARIOS, Description
 from emostore.store.reports import reports
-from emostore.ui import links, urls
+from emostore.ui import heard, links, urls
 from emostore.ui.bootstrap import in_force, open_store
 from emostore.ui.data import data_files
-from emostore.ui.text import _, emotion, explain, plain, role, scenario, when
+from emostore.ui.text import _, explain, plain, role, scenario, when
 
 _ROUND = "import_round"  # counted up after each import, so that the widgets let go of their files
 _PLAN = "import_plan"  # the last dry run, by what it was made of
@@ -175,7 +175,7 @@ def _table(clips: Sequence[Planned]) -> None:
             _("What happens"): _state(clip.state),
             _("When"): when(clip.happened_at) if clip.happened_at_source != "upload" else _("not known"),
             _("Agent"): clip.agent or "",
-            _("Emotion"): emotion(clip.scores.dominant) if clip.scores else _("no speech"),
+            _("Emotion"): heard.named(clip.scores),
             _("Confidence"): clip.scores.confidence if clip.scores else None,
             _("Windows"): f"{clip.windows:,}" if clip.windows else "–",
             _("Embedding"): clip.has_embedding,
@@ -254,7 +254,6 @@ def _report(done: Imported) -> None:
     with st.container(key="imported"):
         for clip_id in done.clip_ids[:_LINKED]:
             if row := rows.get(clip_id):
-                heard = emotion(row.scores.dominant) if row.scores else _("no speech")
-                links.clip(clip_id, label=f"{links.named(row.file_name)} · {heard}")
+                links.clip(clip_id, label=f"{links.named(row.file_name)} · {heard.named(row.scores)}")
         label = _("All clips, the latest first")
         st.page_link(links.HISTORY_PAGE, label=label, icon=":material/history:", query_params={"days": "all"})

@@ -12,7 +12,7 @@ from emostore.services.neighbours import embedding_map
 from emostore.services.neighbours.embedding_map import EmbeddingMap
 from emostore.store.calibration.neighbours import Described
 from emostore.store.reports.history import HistoryFilter
-from emostore.ui import images, links
+from emostore.ui import heard, images, links
 from emostore.ui.bootstrap import open_store
 from emostore.ui.scores import theme
 from emostore.ui.text import _, emotion, language, listed, when
@@ -68,7 +68,7 @@ def _draw(found: EmbeddingMap) -> None:
                 [
                     {
                         _("File"): each.clip.file_name,
-                        _("Emotion"): emotion(each.clip.dominant) if each.clip.dominant else "",
+                        _("Emotion"): _heard(each.clip),
                         _("Agent"): each.clip.agent or "",
                         _("When"): when(each.clip.happened_at),
                         "x": each.x,
@@ -111,8 +111,13 @@ def _said(found: EmbeddingMap) -> str:
     return said
 
 
+def _heard(clip: Described) -> str:
+    return heard.strongest(clip.dominant, clip.confidence) if clip.dominant and clip.confidence is not None else ""
+
+
 def _note(clip: Described) -> str:
-    return " · ".join(part for part in (clip.agent, when(clip.happened_at)) if part)
+    doubt = _("uncertain") if heard.doubtful(clip.confidence) else ""
+    return " · ".join(part for part in (doubt, clip.agent, when(clip.happened_at)) if part)
 
 
 def _model(found: EmbeddingMap) -> str:

@@ -12,10 +12,10 @@ from emostore.services.views.history_address import Asked
 from emostore.store.reports import history, reports
 from emostore.store.reports.history import HistoryFilter
 from emostore.store.reports.views import ClipCursor, HistoryPage, HistoryRow
-from emostore.ui import exports, links
+from emostore.ui import exports, heard, links
 from emostore.ui.bootstrap import open_store
 from emostore.ui.history.history_filters import CURSORS, first_page
-from emostore.ui.text import _, duration, emotion, role, when
+from emostore.ui.text import _, duration, role, when
 
 PAGE_ROWS = 50
 _ROW_PX = 35  # height of a table row
@@ -84,7 +84,7 @@ def _row(row: HistoryRow, demo: bool) -> dict[str, object]:
         _("When"): when(row.happened_at),
         _("File"): row.file_name if row.channel_count == 1 else f"{row.file_name} [{row.channel + 1}]",
         _("Agent"): row.agent or "",
-        _("Emotion"): emotion(row.scores.dominant) if row.scores else _("no speech"),
+        _("Emotion"): heard.named(row.scores),
         _("Confidence"): row.scores.confidence if row.scores else None,
         _("Quality"): service_quality_score(row.scores) if row.scores else None,
         _("Voice"): role(row.role),

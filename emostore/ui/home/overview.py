@@ -17,10 +17,10 @@ from emostore.store.reports import alert_reports, reports
 from emostore.store.reports.alert_reports import AlertFilter
 from emostore.store.reports.report_views import Mover
 from emostore.store.rollups import rollup_build
-from emostore.ui import links, masked, series
+from emostore.ui import heard, links, masked, series
 from emostore.ui.bootstrap import in_force, open_store
 from emostore.ui.history.history_filters import today
-from emostore.ui.text import _, duration, emotion, explain, plain, when
+from emostore.ui.text import _, duration, explain, plain, when
 from emostore.ui.upload import jobs
 
 NEWEST = 6
@@ -152,8 +152,8 @@ def newest() -> None:
     with st.container(border=True, key="home_newest"):
         st.subheader(_("The newest clips"), anchor=False)
         for row in reports.latest_clips(open_store(), NEWEST).rows:
-            heard = emotion(row.scores.dominant) if row.scores else _("no speech")
-            links.clip(row.clip_id, label=f"{plain(row.file_name)} · {heard} · {when(row.happened_at)}")
+            label = f"{plain(row.file_name)} · {heard.named(row.scores)} · {when(row.happened_at)}"
+            links.clip(row.clip_id, label=label)
         st.page_link(links.HISTORY_PAGE, label=_("All clips"), icon=":material/history:")
 
 

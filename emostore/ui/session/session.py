@@ -10,8 +10,8 @@ from emostore.services.views import session_view
 from emostore.services.views.session_view import Conversation, Voice
 from emostore.store.reports import reports, session_reports
 from emostore.store.reports.session_reports import SessionRecording, SessionView
-from emostore.ui import links, report_buttons
-from emostore.ui.bootstrap import open_store, uncertain_below
+from emostore.ui import heard, links, report_buttons
+from emostore.ui.bootstrap import open_store
 from emostore.ui.clip import clips
 from emostore.ui.text import _, duration, emotion, explain, listed, plain, when
 
@@ -89,8 +89,7 @@ def facts(view: SessionView, found: Conversation) -> None:
             st.badge(_("{count} recordings", count=f"{view.count:,}"), icon=":material/library_music:", color="gray")
         if any(voice.view.demo for voice in found.voices):
             st.badge(_("invented for the demo"), icon=":material/science:", color="orange")
-        if any(_is_uncertain(voice) for voice in found.voices):
-            st.badge(_("uncertain"), icon=":material/question_mark:", color="orange")
+        heard.badge(*(voice.view.newest.scores for voice in found.voices if voice.view.newest))
         report_buttons.for_session(view.session_id, view.name)
 
 
@@ -157,12 +156,11 @@ def recordings(view: SessionView, found: Conversation) -> None:
 
 
 def _row(each: SessionRecording, is_shown: bool) -> dict[str, object]:
-    heard = (emotion(row.scores.dominant) if row.scores else _("no speech") for row in each.clips)
     return {
         "": "▶" if is_shown else "",
         _("When"): when(each.happened_at),
         _("File"): each.clips[0].file_name if each.clips else "",
-        _("Emotion"): " · ".join(heard),
+        _("Emotion"): " · ".join(heard.named(row.scores) for row in each.clips),
         _("Length"): duration(each.clips[0].duration_s) if each.clips else "",
     }
 
@@ -174,11 +172,6 @@ def _name(voice: Voice) -> str:
 def _model(voice: Voice) -> str:
     analysis = voice.view.newest
     return f"{analysis.model} · {analysis.revision[:8]}" if analysis else ""
-
-
-def _is_uncertain(voice: Voice) -> bool:
-    analysis = voice.view.newest
-    return bool(analysis and analysis.scores and analysis.scores.confidence < uncertain_below())
 
 
 def _number(text: str) -> int | None:

@@ -9,10 +9,10 @@ import streamlit as st
 from emostore.services.analysis import Stage, Status
 from emostore.services.queue import jobs
 from emostore.store.reports import reports
-from emostore.ui import links
+from emostore.ui import heard, links
 from emostore.ui.bootstrap import in_force, open_store
 from emostore.ui.clip import clips
-from emostore.ui.text import _, duration, emotion, explain, plain, when
+from emostore.ui.text import _, duration, explain, plain, when
 
 SHOWN_JOBS = 10
 SHOWN_ITEMS = 20  # of one job; the rest is in the history
@@ -120,14 +120,14 @@ def _card(row: reports.ClipRow, *, known: bool) -> None:
             st.info(_("These bytes are stored already; nothing was changed."), icon=":material/inventory_2:")
         if view is not None:
             clips.finding(view)
+            heard.badge(view.newest and view.newest.scores)
             clips.chart(view, key=f"job{row.clip_id}")
         links.clip(row.clip_id)
 
 
 def _line(row: reports.ClipRow, status: Status) -> str:
-    heard = emotion(row.scores.dominant) if row.scores else _("no speech")
     known = " · " + _("stored already") if status is Status.STORED_ALREADY else ""
-    return f"{_title(row)} · {heard}{known}"
+    return f"{_title(row)} · {heard.named(row.scores)}{known}"
 
 
 def _title(row: reports.ClipRow) -> str:
