@@ -19,7 +19,7 @@ from emostore.config import Settings, settings
 from emostore.engine import registry
 from emostore.errors import EmostoreError, MetadataError
 from emostore.i18n import explain
-from emostore.services import downloads, output, verify
+from emostore.services import downloads, output, preferences, verify
 from emostore.services.analysis import Analyser, Source, Status
 from emostore.services.backups import backup
 from emostore.services.downloads import text
@@ -99,10 +99,10 @@ def analyze(
         )
         sources = _described(_sources(paths), said, pattern, csv, config, pair=pair)
         analyser = Analyser(store, config, registry.load_recognizer(config))
-        failed = False
+        failed, below = False, preferences.uncertain_below(store)
         for result in analyser.analyse(sources, said):
             failed |= result.status is Status.FAILED
-            typer.echo(output.as_json(result) if as_json else output.as_text(result))
+            typer.echo(output.as_json(result, below) if as_json else output.as_text(result, below))
     except EmostoreError as error:
         fail(error)
     raise typer.Exit(1 if failed else 0)
@@ -116,8 +116,10 @@ def list_clips(
     """List the newest clips and what they sound like."""
     try:
         store, config = opened()
+        below = preferences.uncertain_below(store)
         for row in reports.latest_clips(store, limit).rows:
-            typer.echo(output.row_as_json(row) if as_json else output.row_as_text(row, config.time_zone))
+            line = output.row_as_json(row, below) if as_json else output.row_as_text(row, config.time_zone, below)
+            typer.echo(line)
     except EmostoreError as error:
         fail(error)
 

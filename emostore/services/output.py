@@ -6,7 +6,7 @@ import json
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from emostore.emotions import EmotionScores
+from emostore.emotions import EmotionScores, is_uncertain
 from emostore.engine.registry import ModelListing
 from emostore.i18n import explain
 from emostore.services.analysis import ClipResult
@@ -14,7 +14,7 @@ from emostore.services.backups.backup import Contents
 from emostore.store.reports.reports import ClipRow
 
 
-def as_json(result: ClipResult) -> str:
+def as_json(result: ClipResult, uncertain_below: float) -> str:
     """One clip as an object; `scores` has the nine emotions in order, or is null."""
     return _dump(
         {
@@ -24,7 +24,7 @@ def as_json(result: ClipResult) -> str:
             "duration_s": result.duration_s,
             "model": result.model.name if result.model else None,
             "revision": result.model.revision if result.model else None,
-            **_scores(result.scores),
+            **_scores(result.scores, uncertain_below),
             "status": str(result.status),
             **({"error": explain(result.reason, "en")} if result.reason else {}),
             **({"notes": [explain(note, "en") for note in result.notes]} if result.notes else {}),
@@ -32,17 +32,17 @@ def as_json(result: ClipResult) -> str:
     )
 
 
-def as_text(result: ClipResult) -> str:
+def as_text(result: ClipResult, uncertain_below: float) -> str:
     """One clip in a line."""
     voice = f" [{result.channel}]" if result.channel else ""
     if result.scores:
-        heard = f"{result.scores.dominant} {result.scores.confidence:.3f}"
+        heard = strongest(result.scores, uncertain_below)
     else:
         heard = explain(result.reason, "en") if result.reason else ""
     return f"{result.file}{voice}: {result.status}: {heard}"
 
 
-def row_as_json(row: ClipRow) -> str:
+def row_as_json(row: ClipRow, uncertain_below: float) -> str:
     """One stored clip as an object."""
     return _dump(
         {
@@ -57,17 +57,23 @@ def row_as_json(row: ClipRow) -> str:
             "duration_s": row.duration_s,
             "model": row.model,
             "revision": row.revision,
-            **_scores(row.scores),
+            **_scores(row.scores, uncertain_below),
             "status": row.status,
         }
     )
 
 
-def row_as_text(row: ClipRow, time_zone: str) -> str:
+def row_as_text(row: ClipRow, time_zone: str, uncertain_below: float) -> str:
     """One stored clip in a line, its time in the reporting time zone."""
     happened = row.happened_at.astimezone(ZoneInfo(time_zone))
-    heard = f"{row.scores.dominant} {row.scores.confidence:.3f}" if row.scores else row.no_speech_reason or "-"
+    heard = strongest(row.scores, uncertain_below) if row.scores else row.no_speech_reason or "-"
     return f"{row.clip_id:>6}  {happened:%Y-%m-%d %H:%M}  {row.agent or '-'}  {row.file_name}  {heard}"
+
+
+def strongest(scores: EmotionScores, uncertain_below: float) -> str:
+    """The strongest emotion with its score, and whether that is uncertain."""
+    heard = f"{scores.dominant} {scores.confidence:.3f}"
+    return f"{heard} (uncertain)" if is_uncertain(scores.confidence, uncertain_below) else heard
 
 
 def model_as_json(listing: ModelListing) -> str:
@@ -105,10 +111,11 @@ def contents_as_text(contents: Contents) -> str:
     )
 
 
-def _scores(scores: EmotionScores | None) -> dict[str, Any]:
+def _scores(scores: EmotionScores | None, uncertain_below: float) -> dict[str, Any]:
     return {
         "emotion": scores.dominant if scores else None,
         "confidence": scores.confidence if scores else None,
+        "uncertain": is_uncertain(scores.confidence, uncertain_below) if scores else None,
         "scores": dict(scores) if scores else None,
     }
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from emostore.config import Settings
 from emostore.errors import MetadataError
-from emostore.services import preferences
 from emostore.services.report import agent, clip, data, facts, page, sections, session, tables
 from emostore.services.report.parts import Document
 from emostore.services.report.wording import Wording
@@ -49,14 +48,14 @@ class Maker:
         """A clip: what was heard, with its windows, and how it was measured."""
         found, now = facts.of_clip(self.store, clip_id), datetime.now(UTC)
         if kind == "html":
-            return self._page(lambda words: clip.document(found, words, uncertain_below=self._uncertain_below), now)
+            return self._page(lambda words: clip.document(found, words), now)
         return data.json_of_clip(found, now) if kind == "json" else tables.csv_of([found])
 
     def session(self, session_id: int, kind: Format = "html") -> bytes:
         """A session: all of its clips side by side, and each by itself."""
         found, now = facts.of_session(self.store, session_id), datetime.now(UTC)
         if kind == "html":
-            return self._page(lambda words: session.document(found, words, uncertain_below=self._uncertain_below), now)
+            return self._page(lambda words: session.document(found, words), now)
         return data.json_of_session(found, now) if kind == "json" else tables.csv_of(found.clips)
 
     def agent(
@@ -85,10 +84,6 @@ class Maker:
         if chart is None:
             raise MetadataError("Clip {id} has no scores over time.", id=clip_id)
         return chart
-
-    @property
-    def _uncertain_below(self) -> float:
-        return preferences.load(self.store, self.settings).uncertain_below
 
     def _page(self, document: Callable[[Wording], Document], now: datetime) -> bytes:
         words = Wording(self.language, self.settings.time_zone)

@@ -33,7 +33,10 @@ def document(found: AgentFacts, words: Wording) -> Document:
     if model is not None and header.series:
         written += [
             Section(_("Week by week"), _weeks(profile, model, words, pictures)),
-            Section(_("The nine means"), _means(profile, model, words)),
+            Section(
+                _("The nine means"),
+                [*_means(profile, model, words), *sections.not_produced(model.name, found.masked, words)],
+            ),
         ]
     written.append(Section(_("Alerts"), _alerts(found, words)))
     written.append(Section(_("What was counted"), _counted(found, words)))

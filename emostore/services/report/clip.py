@@ -13,7 +13,7 @@ from emostore.services.report.pictures import Pictures
 from emostore.services.report.wording import Wording
 
 
-def document(found: ClipFacts, words: Wording, *, uncertain_below: float) -> Document:
+def document(found: ClipFacts, words: Wording) -> Document:
     """Everything that is known of a clip, for one reader's language."""
     _, view, pictures = words.say, found.view, Pictures()
     written = [
@@ -29,7 +29,7 @@ def document(found: ClipFacts, words: Wording, *, uncertain_below: float) -> Doc
         title=words.name(view.file_name),
         plain_title=view.file_name,
         lead=lead(found, words),
-        badges=badges(found, words, uncertain_below),
+        badges=badges(found, words),
         numbers=numbers(found, words),
         sections=[each for each in written if each is not None],
         closing=(),
@@ -46,13 +46,13 @@ def lead(found: ClipFacts, words: Wording) -> Markup:
     return _("This clip has not been analysed yet.")
 
 
-def badges(found: ClipFacts, words: Wording, uncertain_below: float) -> list[Markup]:
+def badges(found: ClipFacts, words: Wording) -> list[Markup]:
     """Whose voice it is, who says so, and what to keep in mind."""
     _, analysis = words.say, found.analysis
     said = [words.role(found.view.role)]
     if analysis is not None:
         said.append(words.name(f"{analysis.model} · {analysis.revision[:8]}"))
-        said += [_("uncertain")] if analysis.scores and analysis.scores.confidence < uncertain_below else []
+        said += [_("uncertain")] if found.uncertain else []
     return said + ([_("invented for the demo")] if found.view.demo else [])
 
 
@@ -61,7 +61,9 @@ def numbers(found: ClipFacts, words: Wording) -> list[Number]:
     _, scores, view = words.say, found.scores, found.view
     shown = []
     if scores:
-        shown.append(Number(_("Strongest emotion"), words.emotion(scores.dominant), words.percent(scores.confidence)))
+        strongest = words.emotion(scores.dominant)
+        strongest = _("uncertain ({emotion})", emotion=strongest) if found.uncertain else strongest
+        shown.append(Number(_("Strongest emotion"), strongest, words.percent(scores.confidence)))
         if found.quality is not None:
             shown.append(Number(_("Quality"), Markup(f"{found.quality:.1f}"), _("of 100")))
         mixed = _("0: one certain emotion; 1: all nine alike")

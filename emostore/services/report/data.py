@@ -6,12 +6,13 @@ the order of every list of nine. Times are ISO 8601 with an offset, those of a r
 English. What is not known is null.
 
 `clip` (and each of `clips` of a session): what the Clip page tells. `analysis` is the newest one: its `scores` by name
-under the `calibration`, `quality` by a scoring profile (null for an agent's own voice), `insights`, and `windows`: row
-i of `scores` is from `i * hop_s` for `length_s` seconds, under the same calibration, and counts where `scored[i]`
-(somebody speaks); `left_out` says which part of the calibration windows cannot have, null where they have all of it.
-`trajectory` says of the scored windows what `emostore.analytics.trajectory` finds. `speech` has [start, end] of every
-stretch of speech.
+under the `calibration`, whether they are `uncertain`, `quality` by a scoring profile (null for an agent's own voice),
+`insights`, and `windows`: row i of `scores` is from `i * hop_s` for `length_s` seconds, under the same calibration, and
+counts where `scored[i]` (somebody speaks); `left_out` says which part of the calibration windows cannot have, null
+where they have all of it. `trajectory` says of the scored windows what `emostore.analytics.trajectory` finds. `speech`
+has [start, end] of every stretch of speech.
 
+A `model` has `never_given`: emotions of its `classes` that were exactly 0 in all its latest clips, so not measured.
 A session also has `calls`: clip ids with who talks how much (null where speech is not known of a side). An agent has
 `agent_voices` (of those the agent speaks with) and `others`, each with `whole` and `weeks`: clips, alerts, and means
 with their intervals.
@@ -79,6 +80,7 @@ def json_of_agent(found: AgentFacts, made_at: datetime) -> bytes:
                 "name": model.name,
                 "revision": model.revision,
                 "classes": list(model.classes),
+                "never_given": list(found.masked.seen),
                 "calibration": model.calibration,
                 "calibration_version": model.calibration_version,
             },
@@ -143,6 +145,7 @@ def _analysis(found: ClipFacts, analysis: AnalysisView) -> dict[str, Any]:
             "revision": analysis.revision,
             "licence": analysis.licence,
             "classes": list(analysis.classes),
+            "never_given": list(found.masked.seen),
         },
         "calibration": {"name": analysis.calibration, "version": analysis.calibration_version},
         "analysed_at": analysis.analysed_at.isoformat(),
@@ -151,6 +154,7 @@ def _analysis(found: ClipFacts, analysis: AnalysisView) -> dict[str, Any]:
         "scores": dict(scores) if scores else None,
         "dominant": scores.dominant if scores else None,
         "confidence": scores.confidence if scores else None,
+        "uncertain": found.uncertain,
         "entropy": scores.entropy if scores else None,
         "quality": None
         if found.quality is None

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import cast
 
 from emostore import access
-from emostore.analytics.alerts import AlertRule, Role
+from emostore.analytics.alerts import Role
 from emostore.analytics.insight_rules import Scenario
 from emostore.analytics.insights import Insight, insights
 from emostore.analytics.quality import BALANCED, service_quality_score
 from emostore.analytics.trajectory import Trajectory
 from emostore.config import Settings
-from emostore.emotions import EMOTIONS, EmotionScores
+from emostore.emotions import EMOTIONS, EmotionScores, is_uncertain
 from emostore.errors import MetadataError
-from emostore.services import alerting, daily_totals
+from emostore.services import alerting, daily_totals, preferences
+from emostore.services.calibration import masked
+from emostore.services.calibration.masked import Masked
 from emostore.services.views import agent_profile, session_view
 from emostore.services.views.agent_profile import AgentProfile
 from emostore.services.views.session_view import Conversation, Voice
@@ -34,12 +35,17 @@ SHOWN_ALERTS = 50  # of an agent, the latest
 
 @dataclass(frozen=True, slots=True)
 class ClipFacts:
-    """A clip with what its newest analysis says: `quality` is None without scores, and of an agent's own voice."""
+    """A clip with what its newest analysis says: `quality` is None without scores, and of an agent's own voice.
+
+    `uncertain` is what its confidence counts as (None without scores), `masked` what its model cannot give.
+    """
 
     voice: Voice
     alerts: tuple[AlertView, ...]
-    insights: tuple[Insight, ...]
-    quality: float | None
+    insights: tuple[Insight, ...] = ()
+    quality: float | None = None
+    uncertain: bool | None = None
+    masked: Masked = field(default_factory=Masked)
 
     @property
     def view(self) -> ClipView:
@@ -88,12 +94,13 @@ class SessionFacts:
 
 @dataclass(frozen=True, slots=True)
 class AgentFacts:
-    """An agent beside the team by week, from the voices of those they speak with."""
+    """An agent beside the team by week, from the voices of those they speak with; `masked` is of their model."""
 
     profile: AgentProfile
     alerts: AlertPage
     from_date: date | None
     to_date: date | None
+    masked: Masked = field(default_factory=Masked)
 
 
 def of_clip(store: Store, clip_id: int) -> ClipFacts:
@@ -102,7 +109,7 @@ def of_clip(store: Store, clip_id: int) -> ClipFacts:
     access.require("read", view)
     if view is None:
         raise MetadataError("There is no clip {id}. It may have been deleted.", id=clip_id)
-    return _facts(store, session_view.voices(store, [view])[0], _rules(store))
+    return _Known(store).facts(session_view.voices(store, [view])[0])
 
 
 def of_session(store: Store, session_id: int) -> SessionFacts:
@@ -111,7 +118,7 @@ def of_session(store: Store, session_id: int) -> SessionFacts:
     access.require("read", view)
     if view is None:
         raise MetadataError("There is no session {id}. It may have been deleted.", id=session_id)
-    rules, read, told, calls = _rules(store), session_view.reader(store), set[int](), []
+    known, read, told, calls = _Known(store), session_view.reader(store), set[int](), []
     for recording in view.recordings:
         clip_ids = [row.clip_id for row in recording.clips]
         if told.issuperset(clip_ids):  # the other side of a call that came as two files
@@ -120,7 +127,7 @@ def of_session(store: Store, session_id: int) -> SessionFacts:
         if found is not None:  # else it was deleted in this very moment
             told |= {voice.view.clip_id for voice in found.voices}
             sides = session_view.by_interest(found.voices)
-            calls.append(Call(found, tuple(_facts(store, voice, rules) for voice in sides)))
+            calls.append(Call(found, tuple(known.facts(voice) for voice in sides)))
     return SessionFacts(session_id, view.name, tuple(calls), view.count, len(view.recordings))
 
 
@@ -146,26 +153,42 @@ def of_agent(
     if profile is None:
         raise MetadataError("There is no agent called {name}.", name=agent)
     raised = AlertFilter(agent=agent, from_date=from_date, to_date=to_date, time_zone=zone)
-    return AgentFacts(profile, alert_reports.queue(store, raised, SHOWN_ALERTS), from_date, to_date)
+    used = profile.header.model
+    absent = masked.of(store, (used.name, used.revision)) if used else Masked()
+    return AgentFacts(profile, alert_reports.queue(store, raised, SHOWN_ALERTS), from_date, to_date, absent)
 
 
-def _rules(store: Store) -> list[AlertRule]:
-    return [each.rule for each in alerting.active_rules(store)]
+class _Known:
+    """What holds for every clip of a report, read once."""
 
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._rules = [each.rule for each in alerting.active_rules(store)]
+        self._uncertain_below = preferences.uncertain_below(store)
+        self._masked: dict[tuple[str, str], Masked] = {}
 
-def _facts(store: Store, voice: Voice, rules: Sequence[AlertRule]) -> ClipFacts:
-    view, analysis = voice.view, voice.view.newest
-    alerts = alert_reports.of_clip(store, view.clip_id)
-    if analysis is None or analysis.scores is None:
-        return ClipFacts(voice, alerts, (), None)
-    found = insights(
-        analysis.scores,
-        scenario=cast(Scenario | None, view.scenario),
-        role=cast(Role, view.role),
-        speech_s=math.inf if view.speech_s is None else view.speech_s,
-        classes=[name for name in EMOTIONS if name not in analysis.missing],
-        alert_rules=rules,
-    )
-    # A voice of an employee is shown for coaching, never scored.
-    quality = None if view.role == "agent" else service_quality_score(analysis.scores, BALANCED)
-    return ClipFacts(voice, alerts, found, quality)
+    def facts(self, voice: Voice) -> ClipFacts:
+        """What is told of a clip."""
+        view, analysis = voice.view, voice.view.newest
+        alerts = alert_reports.of_clip(self._store, view.clip_id)
+        if analysis is None or analysis.scores is None:
+            return ClipFacts(voice, alerts)
+        absent = self._absent(analysis)
+        found = insights(
+            analysis.scores,
+            scenario=cast(Scenario | None, view.scenario),
+            role=cast(Role, view.role),
+            speech_s=math.inf if view.speech_s is None else view.speech_s,
+            classes=[name for name in EMOTIONS if name not in (*analysis.missing, *absent.seen)],
+            alert_rules=self._rules,
+        )
+        # A voice of an employee is shown for coaching, never scored.
+        quality = None if view.role == "agent" else service_quality_score(analysis.scores, BALANCED)
+        uncertain = is_uncertain(analysis.scores.confidence, self._uncertain_below)
+        return ClipFacts(voice, alerts, found, quality, uncertain, absent)
+
+    def _absent(self, analysis: AnalysisView) -> Masked:
+        model = (analysis.model, analysis.revision)
+        if model not in self._masked:
+            self._masked[model] = masked.of(self._store, model)
+        return self._masked[model]

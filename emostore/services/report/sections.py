@@ -11,6 +11,7 @@ from emostore.analytics.quality import BALANCED
 from emostore.analytics.trajectory import Trajectory
 from emostore.emotions import EMOTIONS
 from emostore.engine.figures import caution
+from emostore.services.calibration.masked import Masked
 from emostore.services.report import course
 from emostore.services.report.facts import ClipFacts
 from emostore.services.report.parts import Facts, Figure, Findings, Heading, Part, Section, Side, Table, Text
@@ -46,7 +47,7 @@ def distribution(found: ClipFacts, words: Wording, pictures: Pictures) -> Sectio
                 Figure(_("The same as a radar chart"), pictures.draw(radar, HALF_PX)),
             ]
         ),
-        *not_produced(analysis, words),
+        *not_produced(analysis.model, found.masked, words),
     ]
     return Section(_("Distribution"), parts)
 
@@ -217,14 +218,24 @@ def score_table(
     return Table(caption, [_("Emotion"), *columns], rows, numbers=len(columns))
 
 
-def not_produced(analysis: AnalysisView, words: Wording) -> list[Part]:
-    """Which emotions the model cannot give, if there are such."""
-    if not analysis.missing:
-        return []
-    names = words.listed(words.emotion(name) for name in analysis.missing)
-    _ = words.say
-    said = _("{model} cannot give {names}. They are not measured, not zero.", model=analysis.model, names=names)
-    return [Text(said, quiet=True)]
+def not_produced(model: str, absent: Masked, words: Wording) -> list[Part]:
+    """Which emotions a model cannot give, by its own word or by what was seen of it, if there are such."""
+    _, said = words.say, []
+    if absent.declared:
+        names = words.listed(map(words.emotion, absent.declared))
+        said.append(_("{model} cannot give {names}. They are not measured, not zero.", model=model, names=names))
+    if absent.seen:
+        names = words.listed(map(words.emotion, absent.seen))
+        said.append(
+            _(
+                "{model} says that it can give {names}, but gave exactly 0 in each of its latest {count} clips. Take "
+                "them as not measured.",
+                model=model,
+                names=names,
+                count=Markup(f"{absent.clips:,}"),
+            )
+        )
+    return [Text(Markup(" ").join(said), quiet=True)] if said else []
 
 
 def _alert(row: AlertView, words: Wording, of_clip: bool) -> list[Markup]:

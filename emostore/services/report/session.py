@@ -18,10 +18,10 @@ from emostore.store.reports.views import AnalysisView
 RADAR_PX = 400
 
 
-def document(found: SessionFacts, words: Wording, *, uncertain_below: float) -> Document:
+def document(found: SessionFacts, words: Wording) -> Document:
     """Everything that is known of a session, for one reader's language."""
     _, pictures, clips = words.say, Pictures(), found.clips
-    written = [Section(_("All voices"), [_every(found, words), *_more(found, words)])]
+    written = [Section(_("All voices"), [*_every(found, words), *_more(found, words)])]
     for number, call in enumerate(found.calls, 1):
         title = words.name(call.clips[0].view.file_name)
         if len(found.calls) > 1:
@@ -35,7 +35,7 @@ def document(found: SessionFacts, words: Wording, *, uncertain_below: float) -> 
         title=words.name(found.name),
         plain_title=found.name,
         lead=_lead(found, words),
-        badges=_badges(clips, words, uncertain_below),
+        badges=_badges(clips, words),
         numbers=_numbers(found, words, len(alerts)),
         sections=written,
         closing=(),
@@ -53,10 +53,10 @@ def _lead(found: SessionFacts, words: Wording) -> Markup:
     return _("This session holds nothing that was analysed.")
 
 
-def _badges(clips: tuple[ClipFacts, ...], words: Wording, uncertain_below: float) -> list[Markup]:
+def _badges(clips: tuple[ClipFacts, ...], words: Wording) -> list[Markup]:
     seen: dict[Markup, None] = {}
     for each in clips:
-        seen |= dict.fromkeys(clip.badges(each, words, uncertain_below))
+        seen |= dict.fromkeys(clip.badges(each, words))
     return list(seen)
 
 
@@ -78,8 +78,8 @@ def _numbers(found: SessionFacts, words: Wording, alerts: int) -> list[Number]:
     return numbers
 
 
-def _every(found: SessionFacts, words: Wording) -> Part:
-    """A row for every voice with its nine scores."""
+def _every(found: SessionFacts, words: Wording) -> list[Part]:
+    """A row for every voice with its nine scores, and which of them its model cannot give."""
     _ = words.say
     heads = [
         _("Happened"),
@@ -99,7 +99,9 @@ def _every(found: SessionFacts, words: Wording) -> Part:
         agent = words.name(view.agent) if view.agent else nothing
         known = [words.when(view.happened_at), words.role(view.role), agent, words.duration(view.duration_s)]
         rows.append([*known, quality, *values])
-    return Table(_("The nine scores of every voice"), heads, rows, numbers=len(EMOTIONS) + 2)
+    models = {each.analysis.model: each.masked for each in found.clips if each.analysis}
+    absent = [part for model, seen in models.items() for part in sections.not_produced(model, seen, words)]
+    return [Table(_("The nine scores of every voice"), heads, rows, numbers=len(EMOTIONS) + 2), *absent]
 
 
 def _more(found: SessionFacts, words: Wording) -> list[Part]:

@@ -16,7 +16,7 @@ from emostore.services.report.data import sums_of_agent
 from emostore.services.report.facts import AgentFacts, ClipFacts
 
 ABOUT = ("clip_id", "file_name", "channel", "role", "agent", "session_name", "happened_at", "model", "revision")
-OF_CLIPS = ("part", *ABOUT, "start_s", "end_s", *EMOTIONS, "dominant", "quality")
+OF_CLIPS = ("part", *ABOUT, "start_s", "end_s", *EMOTIONS, "dominant", "quality", "uncertain")
 
 
 def csv_of(found: Iterable[ClipFacts]) -> bytes:
@@ -46,14 +46,28 @@ def _rows(found: ClipFacts) -> Iterable[list[Any]]:
         *(view.happened_at.isoformat(), analysis and analysis.model, analysis and analysis.revision),
     ]
     nine = list(scores.vector) if scores else [None] * len(EMOTIONS)
-    yield ["clip", *about, 0.0, view.duration_s, *nine, scores and scores.dominant, found.quality]
+    yield [
+        "clip",
+        *about,
+        0.0,
+        view.duration_s,
+        *nine,
+        scores and scores.dominant,
+        found.quality,
+        _flag(found.uncertain),
+    ]
     if path is None:
         return
     leading = np.where(path.scored, path.scores.argmax(axis=1), -1).tolist()
     for number, (values, first) in enumerate(zip(path.scores.tolist(), leading, strict=True)):
         start = number * path.hop_s
         told = [*values, EMOTIONS[first]] if first >= 0 else [None] * (len(EMOTIONS) + 1)
-        yield ["window", *about, start, start + path.length_s, *told, None]
+        yield ["window", *about, start, start + path.length_s, *told, None, None]
+
+
+def _flag(value: bool | None) -> str | None:
+    """As the exported tables write it."""
+    return None if value is None else str(value).lower()
 
 
 def _csv(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:

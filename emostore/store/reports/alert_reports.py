@@ -6,13 +6,23 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, exists, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, select, tuple_
 from sqlalchemy.orm import Session
 
 from emostore.store.reports.days import days_between
 from emostore.store.reports.report_views import AlertCursor, AlertEventView, AlertPage, AlertView, RuleFeedback
 from emostore.store.session import Store
-from emostore.store.tables.models import Agent, Analysis, Clip, ModelRevision, Recording, RecordingSession, Team
+from emostore.store.tables.models import (
+    ActiveCalibration,
+    Agent,
+    Analysis,
+    Clip,
+    ModelRevision,
+    Recording,
+    RecordingSession,
+    Score,
+    Team,
+)
 from emostore.store.tables.report_models import Alert, AlertEvent, AlertRule
 from emostore.store.tables.types import UtcDateTime
 
@@ -194,12 +204,17 @@ def _rows(session: Session, page: Select[*tuple[Any, ...]]) -> tuple[AlertView, 
             ModelRevision.name.label("model"),
             *(ModelRevision.revision, Recording.demo),
             comments.label("comments"),
+            Score.confidence,
         )
         .select_from(chosen)
         .join(Alert, Alert.id == chosen.c.id)
         .join(AlertRule, Alert.rule_id == AlertRule.id)
         .join(Analysis, Alert.analysis_id == Analysis.id)
         .join(ModelRevision, Analysis.model_revision_id == ModelRevision.id)
+        .outerjoin(ActiveCalibration, ActiveCalibration.model_revision_id == ModelRevision.id)
+        .outerjoin(
+            Score, and_(Score.analysis_id == Analysis.id, Score.calibration_id == ActiveCalibration.calibration_id)
+        )
         .join(Clip, Alert.clip_id == Clip.id)
         .join(Recording, Clip.recording_id == Recording.id)
         .join(RecordingSession, Clip.session_id == RecordingSession.id)

@@ -211,7 +211,10 @@ class AlertCursor:
 
 @dataclass(frozen=True, slots=True)
 class AlertView:
-    """An alert with its rule and its clip; `start_s` and `end_s` are its moment, None for the whole clip."""
+    """An alert with its rule and its clip; `start_s` and `end_s` are its moment, None for the whole clip.
+
+    `confidence` is the highest score of the clip.
+    """
 
     alert_id: int
     state: str
@@ -243,6 +246,7 @@ class AlertView:
     revision: str
     demo: bool
     comments: int
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

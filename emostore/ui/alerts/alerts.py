@@ -20,7 +20,7 @@ from emostore.store.reports import alert_reports, history, reports
 from emostore.store.reports.alert_reports import AlertFilter
 from emostore.store.reports.report_views import AlertCursor, AlertEventView, AlertView
 from emostore.store.tables.report_models import ALERT_STATES, SEVERITIES
-from emostore.ui import links, urls
+from emostore.ui import heard, links, urls
 from emostore.ui.alerts import alert_rules
 from emostore.ui.bootstrap import in_force, open_store
 from emostore.ui.history import history_filters, report_filters
@@ -108,6 +108,8 @@ def _card(view: AlertView) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(alert_rules.severity(view.severity), icon=":material/priority_high:", color=_color(view.severity))
         st.badge(state_name(view.state), color="blue" if view.state == "open" else "gray")
+        if heard.doubtful(view.confidence):
+            st.badge(_("uncertain"), icon=":material/question_mark:", color="orange")
         st.caption(_about(view), width="content")
     said = watching.sentence(view)
     st.markdown(plain(explain(said)) if said else plain(f"{view.rule}: {view.value:.3f} / {view.threshold:.3f}"))

@@ -11,7 +11,7 @@ from emostore.services.views import comparing, history_address
 from emostore.services.views.comparing import CASE_NAMES, MOST, Comparison, Sample, Span, Thing
 from emostore.store.reports import filter_names, reports, search
 from emostore.store.reports.history import HistoryFilter
-from emostore.ui import urls
+from emostore.ui import heard, urls
 from emostore.ui.bootstrap import in_force, open_store
 from emostore.ui.history import history_filters, report_filters
 from emostore.ui.text import _, plain
@@ -212,6 +212,8 @@ def _button_name(thing: Thing) -> str:
 def _plain_label(sample: Sample) -> str:
     name = _(sample.name) if sample.thing.kind == "case" else _cut(sample.name)
     named = {"": name, "before": _("{name}, before", name=name), "after": _("{name}, after", name=name)}[sample.half]
+    if sample.thing.kind == "clip" and sample.mean and heard.doubtful(max(sample.mean.scores.values())):
+        named = _("{name} (uncertain)", name=named)
     # Invented agents and sessions are called so by their own names.
     return _("{name} (demo)", name=named) if sample.demo and "demo" not in name else named
 

@@ -123,7 +123,8 @@ def alerts() -> None:
         for view in page.rows:
             said = watching.sentence(view)
             links.clip(view.clip_id, label=plain(view.agent or view.file_name))
-            st.caption(f"{when(view.happened_at)} · {plain(explain(said) if said else view.rule)}")
+            doubt = f" · {_('uncertain')}" if heard.doubtful(view.confidence) else ""
+            st.caption(f"{when(view.happened_at)} · {plain(explain(said) if said else view.rule)}{doubt}")
         count = f"{page.count:,}+" if page.more else f"{page.count:,}"
         st.page_link(
             links.ALERTS_PAGE, label=_("All open alerts: {count}", count=count), icon=":material/notifications:"

@@ -120,7 +120,7 @@ def _card(row: reports.ClipRow, *, known: bool) -> None:
             st.info(_("These bytes are stored already; nothing was changed."), icon=":material/inventory_2:")
         if view is not None:
             clips.finding(view)
-            heard.badge(view.newest and view.newest.scores)
+            heard.badge(view.newest.scores if view.newest else None)
             clips.chart(view, key=f"job{row.clip_id}")
         links.clip(row.clip_id)
 
