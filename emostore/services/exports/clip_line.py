@@ -40,7 +40,7 @@ class Model(_Part):
 
 
 class Windows(_Part):
-    """Logits over time; row i begins at `i * hop_s`."""
+    """Raw logits over time, whatever the scores of the clip are shown under; row i begins at `i * hop_s`."""
 
     hop_s: Annotated[float, Field(gt=0, le=3600)]
     length_s: Annotated[float, Field(gt=0, le=3600)]

@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from emostore.analytics.trajectory import window_scores
 from emostore.emotions import EMOTIONS
+from emostore.services.calibration import over_time
+from emostore.services.calibration.over_time import Reader
 from emostore.services.exports import export_lines
 from emostore.services.exports.export_labels import Whole
 from emostore.services.exports.export_tables import Sink
@@ -22,7 +23,7 @@ from emostore.store.reports.export_reports import RawResult
 _ZIP_BEGINS, _ZIP_ENDS = 1980, 2107  # years that a zip can write
 
 
-def pieces(clips: Iterable[Whole], zone: ZoneInfo, uncertain_below: float) -> Iterator[bytes]:
+def pieces(clips: Iterable[Whole], zone: ZoneInfo, uncertain_below: float, read: Reader) -> Iterator[bytes]:
     """The zip, a clip at a time. A folder is named by when its clip began, in the reporting time zone.
 
     Beside what other tools know, `result.json` holds the whole line of the clip, so that an import makes it again.
@@ -35,7 +36,7 @@ def pieces(clips: Iterable[Whole], zone: ZoneInfo, uncertain_below: float) -> It
             began = row.happened_at.astimezone(zone)
             folder = _free(f"outputs_{began:%Y%m%d_%H%M%S}", used)
             _add(archive, f"{folder}/result.json", _json(_result(clip, began, uncertain_below)), began)
-            if (frames := _frames(raw)) is not None:
+            if (frames := _frames(raw, read)) is not None:
                 _add(archive, f"{folder}/result_frame.json", _json(frames), began)
             if raw.embedding is not None:
                 _add(archive, f"{folder}/embedding.npy", _npy(raw.embedding), began)
@@ -67,13 +68,14 @@ def _result(clip: Whole, began: datetime, uncertain_below: float) -> dict[str, A
     }
 
 
-def _frames(raw: RawResult) -> list[dict[str, Any]] | None:
+def _frames(raw: RawResult, read: Reader) -> list[dict[str, Any]] | None:
+    """Its windows, with scores as the app shows them; their raw logits are in the line of the clip."""
     if raw.window_logits is None or raw.window_hop_s is None or raw.window_length_s is None:
         return None
     hop, length = raw.window_hop_s, raw.window_length_s
     return [
         {"start": index * hop, "end": index * hop + length, "scores": dict(zip(EMOTIONS, scores, strict=True))}
-        for index, scores in enumerate(window_scores(raw.window_logits).tolist())
+        for index, scores in enumerate(over_time.scores(raw.window_logits, read(raw.read_under)).tolist())
     ]
 
 

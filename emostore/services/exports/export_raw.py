@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from emostore.analytics.trajectory import window_scores
 from emostore.emotions import EMOTIONS
+from emostore.services.calibration import over_time
+from emostore.services.calibration.over_time import Reader
 from emostore.services.exports.export_tables import Column, Kind
 from emostore.store.reports import export_reports
 from emostore.store.reports.export_reports import RawResult
@@ -22,9 +23,13 @@ Clip = tuple[HistoryRow, RawResult]
 
 
 class Window(NamedTuple):
-    """One window of a clip: its number from 0, its stretch of the recording in seconds, and its nine scores."""
+    """One window of a clip: its number from 0, its stretch of the recording in seconds, and its nine scores.
+
+    `calibration` is the one whose stages the scores went through: that of the clip, or raw where none holds of windows.
+    """
 
     row: HistoryRow
+    calibration: str
     number: int
     start_s: float
     end_s: float
@@ -49,16 +54,18 @@ def with_raw(store: Store, rows: Iterable[HistoryRow], at_once: int, *, embeddin
                 yield row, found[row.analysis_id]
 
 
-def windows(clips: Iterable[Clip]) -> Iterator[Window]:
-    """Every window of every clip: the softmax of its raw logits."""
+def windows(clips: Iterable[Clip], read: Reader) -> Iterator[Window]:
+    """Every window of every clip, its scores under the calibration that those of the clip are shown under."""
     for row, raw in clips:
         if raw.window_logits is None or raw.window_hop_s is None or raw.window_length_s is None:
             continue
-        for number, scores in enumerate(window_scores(raw.window_logits).tolist()):
+        calibration = read(raw.read_under)
+        name = "raw" if calibration.for_windows().is_raw else raw.calibration
+        for number, scores in enumerate(over_time.scores(raw.window_logits, calibration).tolist()):
             start = number * raw.window_hop_s
             # The last window ends with the clip; of a clip whose length nobody knows, where it would end.
             end = min(start + raw.window_length_s, max(row.duration_s, start) or start + raw.window_length_s)
-            yield Window(row, number, start, end, tuple(scores))
+            yield Window(row, name, number, start, end, tuple(scores))
 
 
 def embeddings(clips: Iterable[Clip]) -> Iterator[Vector]:
@@ -89,6 +96,7 @@ _ABOUT: dict[str, Kind] = {
 }
 WINDOWS: tuple[Column, ...] = (
     *_of_clip(_ABOUT),
+    Column("calibration", "text", attrgetter("calibration")),
     Column("window", "whole", attrgetter("number")),
     Column("start_s", "number", attrgetter("start_s")),
     Column("end_s", "number", attrgetter("end_s")),

@@ -20,8 +20,10 @@ from emostore.analytics.quality import BALANCED, ScoringProfile, service_quality
 from emostore.emotions import EMOTIONS, is_uncertain
 from emostore.errors import MetadataError
 from emostore.services import preferences
+from emostore.services.calibration import over_time
 from emostore.services.exports import export_folders, export_labels, export_lines, export_raw
 from emostore.services.exports.export_tables import Column, Kind, as_csv, as_parquet, as_xlsx, defused
+from emostore.store.calibration import calibrations
 from emostore.store.preferences import UNCERTAIN_BELOW
 from emostore.store.reports import history
 from emostore.store.reports.history import HistoryFilter
@@ -140,14 +142,15 @@ def _pieces(store: Store, wanted: HistoryFilter, what: What, kind: Format) -> It
     if what == "clips" and kind in FORMATS:
         return stream(clips, kind, time_zone=wanted.time_zone, uncertain_below=below)
     raw = export_raw.with_raw(store, clips, RAW_BATCH, embeddings=what != "windows")
+    read = over_time.reader(partial(calibrations.get, store))
     if what == "results":
         whole = export_labels.beside(store, raw, RAW_BATCH)
-        return export_folders.pieces(whole, ZoneInfo(wanted.time_zone), below)
+        return export_folders.pieces(whole, ZoneInfo(wanted.time_zone), below, read)
     if what == "clips":
         whole = export_labels.beside(store, raw, RAW_BATCH)
         return export_lines.pieces(export_lines.line(*each, uncertain_below=below) for each in whole)
     table = export_raw.WINDOWS if what == "windows" else export_raw.EMBEDDINGS
-    rows: Iterable[Any] = export_raw.windows(raw) if what == "windows" else export_raw.embeddings(raw)
+    rows: Iterable[Any] = export_raw.windows(raw, read) if what == "windows" else export_raw.embeddings(raw)
     return _rows(rows, table, what, kind, wanted.time_zone)
 
 
