@@ -15,7 +15,7 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import import_module
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -28,7 +28,7 @@ from starlette.routing import Route
 from emostore import access
 from emostore.config import settings
 from emostore.errors import AccessError, EmostoreError, StoreError
-from emostore.services import preferences
+from emostore.services import groups, preferences
 from emostore.services.exports import exporting
 from emostore.services.sound import playback
 from emostore.services.views import history_address
@@ -77,12 +77,12 @@ def export_file(request: Request) -> Response:
     try:
         access.require("read")
         zone = preferences.effective(store, settings()).time_zone
+        today = datetime.now(UTC).astimezone(ZoneInfo(zone)).date()
+        asked = history_address.read(request.query_params, today, zone, partial(groups.named, store))
     except AccessError as error:
         return PlainTextResponse(str(error), 403)
     except StoreError as error:
         return PlainTextResponse(str(error), 503)
-    today = datetime.now(UTC).astimezone(ZoneInfo(zone)).date()
-    asked = history_address.read(request.query_params, today, zone)
     if asked.left_out or asked.inverted:  # a page says what it left out; a file could not
         parts = ", ".join(f"{name}={value}" for name, value in asked.left_out) or "days"
         return PlainTextResponse(f"This part of the address stands for nothing: {parts}", 422)

@@ -1,4 +1,4 @@
-"""Settings: how the app behaves, its models, what it stores, and who did what."""
+"""Settings: how the app behaves, its models, which emotions count together, what it stores, and who did what."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import streamlit as st
 
 from emostore import access
 from emostore.ui import shell
-from emostore.ui.settings import choices, models, storage, trail
+from emostore.ui.settings import choices, groups, models, storage, trail
 from emostore.ui.text import _
 
 shell.through_home()
 access.require("administer")
 st.title(_("Settings"), anchor=False)
-general, about_models, stored, who, log = st.tabs(
-    [_("General"), _("Models"), _("Storage"), _("Agents and sessions"), _("Log")], on_change="rerun", key="section"
+general, about_models, sums, stored, who, log = st.tabs(
+    [_("General"), _("Models"), _("Label groups"), _("Storage"), _("Agents and sessions"), _("Log")],
+    on_change="rerun",
+    key="section",
 )
 # A tab that is not open costs nothing.
 if general.open:
@@ -22,6 +24,9 @@ if general.open:
 if about_models.open:
     with about_models:
         models.section()
+if sums.open:
+    with sums:
+        groups.section()
 if stored.open:
     with stored:
         storage.used()

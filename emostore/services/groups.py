@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sqlalchemy.orm import Session
@@ -13,6 +13,7 @@ from emostore import access
 from emostore.analytics import groups
 from emostore.analytics.groups import BUILT_IN, LabelGroup
 from emostore.errors import MetadataError, SettingsError
+from emostore.i18n import Sentence
 from emostore.services import alerting, scoring
 from emostore.store import audit
 from emostore.store import groups as stored
@@ -51,11 +52,11 @@ def is_built_in(group: LabelGroup) -> bool:
     return group in BUILT_IN
 
 
-def save(store: Store, name: str, emotions: Sequence[str]) -> LabelGroup:
-    """Make a group, or the next version of the one of this name, and answer it; what changes nothing adds none.
+def make(store: Store, name: str, emotions: Sequence[str]) -> LabelGroup:
+    """Make a group, and answer it; one that was forgotten goes on with the next version of its name.
 
     Raises `SettingsError` for emotions that are no group, and `MetadataError` for a name that is empty, too long or
-    taken, for emotions that are another group already, and for more than `MOST` groups.
+    taken, for emotions that are another group already, and where there are `MOST` groups.
     """
     access.require("administer")
     cleaned = clean_name(name, "group")
@@ -63,17 +64,34 @@ def save(store: Store, name: str, emotions: Sequence[str]) -> LabelGroup:
         raise MetadataError("A name cannot be empty. Write one.")
     group = LabelGroup(cleaned, tuple(emotions))
     known = available(store)
-    before = next((each for each in known[len(BUILT_IN) :] if each.name == group.name), None)
-    if before is not None and before.emotions == group.emotions:
+    taken = next((each for each in known if each.name.casefold() == group.name.casefold()), None)
+    if taken is not None:
+        raise MetadataError(
+            "There is a group {name} already. Change it, or give yours another name.", name=_shown(taken)
+        )
+    _check_new(group, known)
+    if len(known) - len(BUILT_IN) >= MOST:
+        raise MetadataError("There are {found} groups of yours, and no more are kept. Forget one first.", found=MOST)
+    return _add(store, group)
+
+
+def change(store: Store, name: str, emotions: Sequence[str]) -> LabelGroup:
+    """Save other emotions as the next version of a group, and answer it; the same ones change nothing.
+
+    Raises `SettingsError` for emotions that are no group, and `MetadataError` for a group that comes with the program
+    or is not there, and for emotions that are another group already.
+    """
+    access.require("administer")
+    _check_own(name)
+    known = available(store)
+    before = next((each for each in known if each.name == name), None)
+    if before is None:
+        raise MetadataError("There is no label group of this name any more.")
+    group = LabelGroup(name, tuple(emotions))
+    if group.emotions == before.emotions:
         return before
-    _check(group, known, new=before is None)
-    user = access.current_user().name
-    with edits.changing(store) as session:
-        version = stored.next_version(session, group.name)
-        group = LabelGroup(group.name, group.emotions, version)
-        stored.add_version(session, group.name, version, group.as_data(), user)
-        _record(session, user, "changed", group.as_data())
-    return group
+    _check_new(group, known)
+    return _add(store, group)
 
 
 def forget(store: Store, name: str) -> None:
@@ -84,8 +102,7 @@ def forget(store: Store, name: str) -> None:
     that this group filters lead to a list without it, which says so.
     """
     access.require("administer")
-    if groups.built_in(name):
-        raise MetadataError("{name} comes with the program and stays as it is.", name=name)
+    _check_own(name)
     user = access.current_user().name
     with edits.changing(store) as session:
         _record(session, user, "deleted", stored.forget(session, name))
@@ -109,25 +126,33 @@ def uses(store: Store, known: Sequence[LabelGroup]) -> dict[str, Use]:
     return {group.name: of(group) for group in known}
 
 
-def _check(group: LabelGroup, known: Sequence[LabelGroup], *, new: bool) -> None:
-    """Raise `MetadataError` for a group that would be mistaken for another, or one too many."""
-    if any(each.name.casefold() == group.name.casefold() for each in BUILT_IN):
-        raise MetadataError(
-            "{name} comes with the program and stays as it is. Give yours another name.", name=group.name
-        )
-    others = [each for each in known if each.name != group.name]
-    twin = groups.same(group.emotions, others)
+def _check_own(name: str) -> None:
+    ours = groups.built_in(name)
+    if ours is not None:
+        raise MetadataError("{name} comes with the program and stays as it is.", name=_shown(ours))
+
+
+def _check_new(group: LabelGroup, known: Sequence[LabelGroup]) -> None:
+    """Raise `MetadataError` for emotions of another group: a rule that counts them would have two names for them."""
+    twin = groups.same(group.emotions, known)
     if twin is not None:
         raise MetadataError(
-            "The group {name} already has exactly these emotions. Use it, or choose others.", name=twin.name
+            "The group {name} already has exactly these emotions. Use it, or choose others.", name=_shown(twin)
         )
-    if not new:
-        return
-    alike = next((each.name for each in others if each.name.casefold() == group.name.casefold()), None)
-    if alike is not None:
-        raise MetadataError("There is already a group {name}. Write its name the same way to change it.", name=alike)
-    if len(known) - len(BUILT_IN) >= MOST:
-        raise MetadataError("There are {found} groups of yours, and no more are kept. Forget one first.", found=MOST)
+
+
+def _add(store: Store, group: LabelGroup) -> LabelGroup:
+    user = access.current_user().name
+    with edits.changing(store) as session:
+        group = replace(group, version=stored.next_version(session, group.name))
+        stored.add_version(session, group.name, group.version, group.as_data(), user)
+        _record(session, user, "changed", group.as_data())
+    return group
+
+
+def _shown(group: LabelGroup) -> str | Sentence:
+    """A name as an error says it: one of ours in the reader's language."""
+    return Sentence(group.name) if is_built_in(group) else group.name
 
 
 def _record(session: Session, user: str, action: Literal["changed", "deleted"], data: Mapping[str, Any]) -> None:

@@ -112,7 +112,7 @@ def test_a_database_from_before_there_were_label_groups_takes_them(store: Store)
     migrate.downgrade(store, "0006")
     assert "label_groups" not in tables(store)
     migrate.upgrade(store)
-    saved = groups.save(store, "Frustration", ["angry", "disgusted"])
+    saved = groups.make(store, "Frustration", ["angry", "disgusted"])
     assert groups.named(store, "Frustration") == saved
     assert reports.latest_clips(store).rows
 

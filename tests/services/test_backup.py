@@ -118,7 +118,7 @@ def fill(store: Store, config: Settings) -> None:
     editing.rename_agent(store, "王芳", "Fang")
     deleting.delete_clips(store, config, [gone.clip_id])
     preferences.save(store, config, uncertain_below=0.25)
-    groups.save(store, "Frustration", ("angry", "disgusted"))
+    groups.make(store, "Frustration", ("angry", "disgusted"))
     with edits.changing(store) as session:
         rule = alert_rules.add_version(session, "Anger", {"threshold": 0.6}, "Ana")
         newest = reports.latest_clips(store, 1).rows[0].analysis_id

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emostore.analytics import groups
+from emostore.analytics.groups import LabelGroup
 from emostore.emotions import EMOTIONS
 from emostore.services.metadata.descriptions import ROLES
 from emostore.services.views import history_address
 from emostore.services.views.history_address import ALERTS, FIRST_DAY, LAST_DAY, NAMES, read, write
-from emostore.store.reports.history import HistoryFilter
+from emostore.store.reports.history import EmotionGroup, HistoryFilter
 
 TODAY = date(2026, 3, 31)
 
@@ -20,6 +22,8 @@ names = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_si
 days = st.none() | st.dates(FIRST_DAY, LAST_DAY)
 scores = st.integers(0, 1000).map(lambda thousandths: thousandths / 1000)
 ranges = st.tuples(scores, scores).map(lambda pair: (min(pair), max(pair)))
+KNOWN = {group.name: group for group in (*groups.BUILT_IN, LabelGroup("a: b & <c>", ("angry", "disgusted")))}
+group_names = st.sampled_from([EmotionGroup(group.name, group.emotions) for group in KNOWN.values()])
 filters = st.builds(
     HistoryFilter,
     agent=st.none() | names,
@@ -30,6 +34,8 @@ filters = st.builds(
     emotion=st.none() | st.sampled_from(EMOTIONS),
     role=st.none() | st.sampled_from(ROLES),
     alert=st.none() | st.sampled_from(ALERTS),
+    group=st.none() | group_names,
+    group_sum=st.none() | st.tuples(group_names, ranges).map(lambda asked: (asked[0], *asked[1])),
     model=st.none() | st.tuples(names, names.filter(lambda name: "@" not in name)),
     scores=st.dictionaries(st.sampled_from(EMOTIONS), ranges).map(
         lambda found: tuple((name, *found[name]) for name in EMOTIONS if name in found)
@@ -39,7 +45,7 @@ filters = st.builds(
 
 @given(filters)
 def test_an_address_means_the_filter_that_it_was_written_for(wanted: HistoryFilter) -> None:
-    found = read(write(wanted), TODAY, "UTC")
+    found = read(write(wanted), TODAY, "UTC", KNOWN.get)
     assert found.left_out == ()
     assert found.wanted == wanted
 
@@ -66,6 +72,26 @@ def test_what_a_page_adds_to_its_address_is_no_filter() -> None:
 @pytest.mark.parametrize("text", ["0.5", "0.9-0.1", "-1-1", "0-2", "nan-1", "1e-9-1", "0.1234-1", "٠-1", "0.5-", ""])
 def test_a_range_that_is_none_is_left_out(text: str) -> None:
     assert read({"angry": text}, TODAY, "UTC").left_out == (("angry", text),)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *[("group", each) for each in ("", "nobody's", "Negative", "x" * 300, "negative:0.6-1", "neg\native")],
+        *[("sum", each) for each in ("", "negative", "negative:", ":0.6-1", "negative:0.6", "nobody's:0.6-1")],
+        *[("sum", each) for each in ("negative:1-0.6", "negative:0-2", "negative:nan-1", "0.6-1")],
+    ],
+)
+def test_a_label_group_that_is_none_is_left_out(name: str, text: str) -> None:
+    found = read({name: text, "days": "all"}, TODAY, "UTC", KNOWN.get)
+    assert (found.left_out, found.wanted) == (((name, text),), HistoryFilter())
+
+
+def test_label_groups_are_looked_up_only_where_one_is_named() -> None:
+    asked: list[str] = []
+    read({"days": "all", "emotion": "angry"}, TODAY, "UTC", asked.append)
+    read({"group": "mine", "sum": "mine:0.5-1"}, TODAY, "UTC", asked.append)
+    assert asked == ["mine", "mine"]
 
 
 def test_inverted_dates_are_known_for_what_they_are() -> None:

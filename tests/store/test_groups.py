@@ -23,10 +23,10 @@ def names(store: Store) -> list[str]:
 
 def test_groups_are_made_changed_and_forgotten_in_versions_that_never_mean_two_things(store: Store) -> None:
     assert groups.available(store) == BUILT_IN
-    first = groups.save(store, "  Frus\x00tration ", ["disgusted", "angry"])
+    first = groups.make(store, "  Frus\x00tration ", ["disgusted", "angry"])
     assert first == LabelGroup("Frustration", ("angry", "disgusted"), 1)
-    assert groups.save(store, "Frustration", ["angry", "disgusted"]) == first  # nothing changed
-    second = groups.save(store, "Frustration", ["angry", "sad"])
+    assert groups.change(store, "Frustration", ["disgusted", "angry"]) == first  # nothing changed
+    second = groups.change(store, "Frustration", ["angry", "sad"])
     assert groups.available(store) == (*BUILT_IN, second)
     assert (second.version, groups.named(store, "Frustration")) == (2, second)
     groups.forget(store, "Frustration")
@@ -34,7 +34,7 @@ def test_groups_are_made_changed_and_forgotten_in_versions_that_never_mean_two_t
     assert groups.named(store, "Frustration") is None
     with pytest.raises(MetadataError, match="no label group of this name any more"):
         groups.forget(store, "Frustration")
-    assert groups.save(store, "Frustration", ["angry"]).version == 3
+    assert groups.make(store, "Frustration", ["angry"]).version == 3
     log = [(row.action, row.object_type, row.details) for row in audit.page(store).rows][::-1]
     assert [(action, details["label_group"]["version"]) for action, _, details in log] == [
         ("changed", 1),
@@ -46,14 +46,14 @@ def test_groups_are_made_changed_and_forgotten_in_versions_that_never_mean_two_t
 
 
 def test_a_group_that_would_be_mistaken_for_another_is_refused(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    groups.save(store, "Frustration", ["angry", "disgusted"])
+    groups.make(store, "Frustration", ["angry", "disgusted"])
     refused: list[tuple[str, list[str], type[EmostoreError], str]] = [
         ("", ["sad"], MetadataError, "A name cannot be empty"),
         ("\u202e", ["sad"], MetadataError, "A name cannot be empty"),
         ("x" * 201, ["sad"], MetadataError, "The name of the label group has 201 characters"),
         ("x" * 81, ["sad"], SettingsError, "1 to 80 visible characters"),
-        ("Negative", ["sad"], MetadataError, "Negative comes with the program"),
-        ("frustration", ["sad"], MetadataError, "already a group Frustration"),
+        ("Negative", ["sad"], MetadataError, "There is a group negative already"),
+        ("frustration", ["sad"], MetadataError, "There is a group Frustration already"),
         ("Bad", ["sad", "fearful", "disgusted", "angry"], MetadataError, "The group negative already has exactly"),
         ("Anger", ["disgusted", "angry"], MetadataError, "The group Frustration already has exactly"),
         ("All", list(EMOTIONS), SettingsError, "emotions names 9 emotions"),
@@ -61,20 +61,28 @@ def test_a_group_that_would_be_mistaken_for_another_is_refused(store: Store, mon
     ]
     for name, emotions, kind, message in refused:
         with pytest.raises(kind, match=message):
-            groups.save(store, name, emotions)
+            groups.make(store, name, emotions)
     with pytest.raises(MetadataError, match="negative comes with the program"):
         groups.forget(store, "negative")
+    with pytest.raises(MetadataError, match="negative comes with the program"):
+        groups.change(store, "negative", ["sad"])
+    with pytest.raises(MetadataError, match="The group negative already has exactly"):
+        groups.change(store, "Frustration", ["sad", "fearful", "disgusted", "angry"])
+    with pytest.raises(MetadataError, match="no label group of this name"):
+        groups.change(store, "frustration", ["sad"])
     monkeypatch.setattr(groups, "MOST", 1)
     with pytest.raises(MetadataError, match="There are 1 groups of yours"):
-        groups.save(store, "Sorrow", ["sad"])
-    assert groups.save(store, "Frustration", ["angry", "fearful"]).version == 2  # a change is none more
+        groups.make(store, "Sorrow", ["sad"])
+    assert groups.change(store, "Frustration", ["angry", "fearful"]).version == 2  # one changed is none more
     assert names(store) == ["positive", "negative", "Frustration"]
 
 
 def test_nobody_changes_groups_without_the_right(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access, "can", lambda action, subject=None: action != "administer")
     with pytest.raises(AccessError):
-        groups.save(store, "Sorrow", ["sad"])
+        groups.make(store, "Sorrow", ["sad"])
+    with pytest.raises(AccessError):
+        groups.change(store, "Sorrow", ["sad"])
     with pytest.raises(AccessError):
         groups.forget(store, "Sorrow")
     assert groups.available(store) == BUILT_IN
@@ -89,8 +97,8 @@ def test_what_another_version_of_the_program_wrote_is_left_out(store: Store) -> 
 
 
 def test_rules_and_profiles_that_count_a_group_are_told_and_go_on_without_it(store: Store) -> None:
-    group = groups.save(store, "Frustration", ["angry", "disgusted"])
-    sorrow = groups.save(store, "Sorrow", ["sad"])
+    group = groups.make(store, "Frustration", ["angry", "disgusted"])
+    sorrow = groups.make(store, "Sorrow", ["sad"])
     alerting.active_rules(store)
     alerting.save_rule(store, AlertRule("Mine", ("disgusted", "angry"), ">", 0.5))
     profile = scoring.save(store, ScoringProfile("Ours", negative_emotions=group.emotions))

@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
+from emostore.analytics import groups
+from emostore.analytics.groups import LabelGroup
 from emostore.emotions import EMOTIONS
 from emostore.services.metadata.descriptions import ROLES
-from emostore.store.reports.history import HistoryFilter
+from emostore.store.reports.history import EmotionGroup, HistoryFilter
 from emostore.store.reports.history_query import ANY_ALERT
 from emostore.store.tables.report_models import ALERT_STATES
 
@@ -48,11 +50,17 @@ class Asked:
         return replace(self, wanted=replace(self.wanted, **nothing), left_out=(*self.left_out, part))
 
 
-def read(address: Mapping[str, str], today: date, time_zone: str) -> Asked:
+def read(
+    address: Mapping[str, str],
+    today: date,
+    time_zone: str,
+    named: Callable[[str], LabelGroup | None] = groups.built_in,
+) -> Asked:
     """The filter that an address names; what is no part of one (a language, a page) is passed over.
 
-    Without days it means the last `USUAL_PERIOD`, `today` included. Nothing in an address is trusted: what cannot be
-    read is left out and listed.
+    Without days it means the last `USUAL_PERIOD`, `today` included. `named` answers which label group has a name; it
+    is asked only where the address names one. Nothing in an address is trusted: what cannot be read, or stands for
+    nothing, is left out and listed.
     """
     fields: dict[str, Any] = {}
     left_out: list[tuple[str, str]] = []
@@ -64,6 +72,15 @@ def read(address: Mapping[str, str], today: date, time_zone: str) -> Asked:
             left_out.append((name, text))
         else:
             fields[field] = value
+    for field, name in (("group", "group"), ("group_sum", "sum")):
+        if (value := fields.pop(field, None)) is None:
+            continue
+        group_name, *limits = value
+        if (group := named(group_name)) is None:
+            left_out.append((name, address[name]))
+        else:
+            meant = EmotionGroup(group.name, group.emotions)
+            fields[field] = (meant, *limits) if limits else meant
     period = fields.pop("period", "dates" if fields.keys() & {"from_date", "to_date"} else USUAL_PERIOD)
     if period != "dates":
         fields.pop("to_date", None)
@@ -81,6 +98,8 @@ def write(wanted: HistoryFilter) -> dict[str, str]:
         "emotion": wanted.emotion,
         "role": wanted.role,
         "alert": wanted.alert,
+        "group": wanted.group.name if wanted.group else None,
+        "sum": write_sum(wanted.group_sum[0].name, *wanted.group_sum[1:]) if wanted.group_sum else None,
         "model": "@".join(wanted.model) if wanted.model else None,
         "first": wanted.from_date,
         "last": wanted.to_date,
@@ -94,6 +113,11 @@ def write(wanted: HistoryFilter) -> dict[str, str]:
 def write_range(low: float, high: float) -> str:
     """A range of scores as it stands in an address."""
     return f"{low:g}-{high:g}"
+
+
+def write_sum(group: str, low: float, high: float) -> str:
+    """The range of a group's sum as it stands in an address."""
+    return f"{group}:{write_range(low, high)}"
 
 
 def _name(text: str) -> str | None:
@@ -128,6 +152,16 @@ def _range(text: str) -> tuple[float, float] | None:
     return (low, high) if low <= high else None
 
 
+def _group(text: str) -> tuple[str] | None:
+    return (text,) if _name(text) else None
+
+
+def _group_sum(text: str) -> tuple[str, float, float] | None:
+    name, _colon, limits = text.rpartition(":")
+    found = _range(limits)
+    return (name, *found) if _name(name) and found else None
+
+
 # the name in the address → the field of the filter, and what makes a value of the text (None: nothing can)
 _FIELDS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "days": ("period", _one_of(PERIODS)),
@@ -140,6 +174,8 @@ _FIELDS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "role": ("role", _one_of(ROLES)),
     "alert": ("alert", _one_of(ALERTS)),
     "model": ("model", _model),
+    "group": ("group", _group),
+    "sum": ("group_sum", _group_sum),
     **{name: (f"score {name}", _range) for name in EMOTIONS},
 }
 NAMES = tuple(_FIELDS)  # every name that an address of the History page may hold as a filter

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import streamlit as st
 
 from emostore.emotions import EMOTIONS
+from emostore.services import groups as stored_groups
 from emostore.services.metadata.descriptions import ROLES
 from emostore.services.views import history_address
 from emostore.services.views.history_address import ALERTS, FIRST_DAY, LAST_DAY, PERIODS, USUAL_PERIOD, Asked
 from emostore.store.reports import filter_names, history
 from emostore.store.reports.history import HistoryFilter
 from emostore.store.reports.views import HistoryOptions
+from emostore.ui import groups
 from emostore.ui.bootstrap import in_force, open_store
 from emostore.ui.text import _, emotion, plain, role
 
 CURSORS = ("before", "after")  # where a page begins or ends; any other filter makes them void
 _ALL_SCORES = (0.0, 1.0)
+_MORE_THAN_HALF = (0.5, 1.0)
 _WIDE = 156  # px of a filter: two stand side by side on a phone
 _SHOWN_VALUE = 60  # characters of a bad value that are quoted
 
@@ -38,7 +42,7 @@ def asked(usual: str = USUAL_PERIOD) -> Asked:
     address = st.query_params.to_dict()
     if not address.keys() & {"days", "first", "last"}:
         address["days"] = usual
-    found = history_address.read(address, today(), in_force().time_zone)
+    found = history_address.read(address, today(), in_force().time_zone, partial(stored_groups.named, open_store()))
     names = filter_names.look_up(open_store(), found.wanted)
     known = {
         "agent": names.agent,
@@ -70,9 +74,9 @@ def draw(found: Asked) -> None:
         choice("agent", _("Agent"), known.agents, wanted.agent)
         choice("emotion", _("Emotion"), EMOTIONS, wanted.emotion, emotion)
         choice("alert", _("Alert"), ALERTS, wanted.alert, _alert)
-        rest = sum(each is not None for each in (wanted.team, wanted.session_id, wanted.role, wanted.model))
-        rest += len(wanted.scores)
-        label = _("More filters") if not rest else _("More filters: {count}", count=rest)
+        rest = (wanted.team, wanted.session_id, wanted.role, wanted.model, wanted.group, wanted.group_sum)
+        count = sum(each is not None for each in rest) + len(wanted.scores)
+        label = _("More filters: {count}", count=count) if count else _("More filters")
         more = st.popover(label, icon=":material/tune:", on_change="rerun", key="more_filters")
         if more.open:  # the widgets in it are made only when somebody looks
             with more:
@@ -107,10 +111,49 @@ def _draw_more(wanted: HistoryFilter, known: HistoryOptions) -> None:
     choice("role", _("Voice"), ROLES, wanted.role, role)
     models = ["@".join(model) for model in known.models]
     choice("model", _("Model"), models, "@".join(wanted.model) if wanted.model else None, model_name)
+    _draw_groups(wanted)
     st.caption(_("Scores from and to"))
     ranges = {name: (low, high) for name, low, high in wanted.scores}
     for name in EMOTIONS:
         st.slider(emotion(name), *_ALL_SCORES, step=0.01, **bound(name, ranges.get(name, _ALL_SCORES), _ALL_SCORES))
+
+
+def _draw_groups(wanted: HistoryFilter) -> None:
+    """Which label group the strongest emotion is of, and how much the scores of one sum to."""
+    known = groups.known()
+    asked = wanted.group_sum
+
+    def shown(name: str) -> str:
+        return groups.label(known[name])
+
+    with st.container(horizontal=True, key="group_filters"):
+        choice("group", _("Strongest is in"), list(known), wanted.group.name if wanted.group else None, shown)
+        st.session_state["filter_sum_of"] = asked[0].name if asked else None
+        st.selectbox(
+            _("Sum of a group"),
+            list(known),
+            index=None,
+            format_func=shown,
+            placeholder=_("All"),
+            width=_WIDE,
+            key="filter_sum_of",
+            on_change=_write_sum,
+        )
+    if asked is not None:
+        group, *limits = asked
+        st.session_state["filter_sum"] = tuple(limits)
+        st.slider(groups.summed(group.emotions), *_ALL_SCORES, step=0.01, key="filter_sum", on_change=_write_sum)
+
+
+def _write_sum() -> None:
+    """A sum begins with more than half; without a group there is none."""
+    group = st.session_state["filter_sum_of"]
+    first_page()
+    if group is None:
+        st.query_params.pop("sum", None)
+    else:
+        limits = st.session_state.get("filter_sum", _MORE_THAN_HALF)
+        st.query_params["sum"] = history_address.write_sum(group, *limits)
 
 
 def model_name(model: str) -> str:
