@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,6 @@ from streamlit.testing.v1 import AppTest
 
 from emostore.config import settings
 from emostore.errors import EmostoreError
-from emostore.store import migrate
 from emostore.store.session import Store, create_store
 from emostore.ui import bootstrap
 
@@ -44,10 +44,9 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def store(data_dir: Path) -> Store:
-    store = create_store(settings().resolved_database_url)
-    migrate.upgrade(store)
-    return store
+def store(data_dir: Path, sqlite_template: Path) -> Store:
+    shutil.copyfile(sqlite_template, data_dir / sqlite_template.name)
+    return create_store(settings().resolved_database_url)
 
 
 @pytest.fixture

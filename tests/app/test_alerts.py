@@ -21,7 +21,7 @@ from tests.app.conftest import HOME, text
 def opened(app: AppTest, **asked: str) -> AppTest:
     for name, value in asked.items():
         app.query_params[name] = value
-    return app.run().switch_page("pages/alerts.py").run()
+    return app.switch_page("pages/alerts.py").run()
 
 
 def titles(at: AppTest) -> list[str]:

@@ -25,7 +25,7 @@ from tests.app.stored import saved
 def opened(app: AppTest, **asked: str) -> AppTest:
     for name, value in asked.items():
         app.query_params[name] = value
-    at = app.run().switch_page("pages/calibration.py").run()
+    at = app.switch_page("pages/calibration.py").run()
     assert not at.exception
     return at
 

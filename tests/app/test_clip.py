@@ -24,7 +24,7 @@ from tests.app.stored import NOW, saved
 
 def opened(app: AppTest, identifier: object) -> AppTest:
     app.query_params["id"] = str(identifier)
-    return app.run().switch_page("pages/clip.py").run()
+    return app.switch_page("pages/clip.py").run()
 
 
 def test_a_clip_opens_with_a_sentence_then_its_chart_and_what_is_known(app: AppTest, store: Store) -> None:
@@ -93,13 +93,13 @@ def test_an_id_that_is_no_clip_is_explained(app: AppTest, store: Store, identifi
 
 def test_without_an_id_the_newest_clips_are_offered(app: AppTest, store: Store) -> None:
     saved(store)
-    at = app.run().switch_page("pages/clip.py").run()
+    at = app.switch_page("pages/clip.py").run()
     assert not at.exception
     assert [link.label for link in at.get("page_link")] == ["call\\.wav · Angry · 31 Mar 2026, 06:05:00"]
 
 
 def test_an_empty_store_says_where_to_begin(app: AppTest, data_dir: Path) -> None:
-    at = app.run().switch_page("pages/clip.py").run()
+    at = app.switch_page("pages/clip.py").run()
     assert not at.exception
     assert "Nothing has been analysed yet" in text(at)
     assert len(at.get("page_link")) == 1

@@ -22,7 +22,7 @@ def opened(app: AppTest, *things: str, **more: str) -> AppTest:
     app.query_params["of"] = list(things)
     for name, value in more.items():
         app.query_params[name] = value
-    return app.run().switch_page("pages/compare.py").run()
+    return app.switch_page("pages/compare.py").run()
 
 
 def charts(at: AppTest) -> list[dict[str, Any]]:

@@ -27,7 +27,7 @@ RESULT = json.dumps({"emotion": "neutral", "scores": BUSINESS, "timestamp": "202
 def opened(app: AppTest, **address: str) -> AppTest:
     for name, value in address.items():
         app.query_params[name] = value
-    return app.run().switch_page("pages/data.py").run()
+    return app.switch_page("pages/data.py").run()
 
 
 def chosen(at: AppTest, name: str, content: bytes | str) -> AppTest:

@@ -19,7 +19,7 @@ from tests.app.test_similar import stored
 def opened(app: AppTest, **address: str) -> AppTest:
     for name, value in {"days": "all", "map": "on", **address}.items():
         app.query_params[name] = value
-    at = app.run().switch_page("pages/history.py").run()
+    at = app.switch_page("pages/history.py").run()
     assert not at.exception
     return at
 

@@ -29,7 +29,7 @@ def opened(app: AppTest, **filters: str) -> AppTest:
         filters = OF_THESE_TESTS | filters
     for name, value in filters.items():
         app.query_params[name] = value
-    return app.run().switch_page("pages/history.py").run()
+    return app.switch_page("pages/history.py").run()
 
 
 def clips(at: AppTest) -> Any:
@@ -91,7 +91,7 @@ def test_without_a_period_the_last_90_days_are_shown(app: AppTest, store: Store)
     saved(store, name="new.wav", happened_at=now)
     saved(store, name="edge.wav", happened_at=now - timedelta(days=89))
     saved(store, name="old.wav", happened_at=now - timedelta(days=91))
-    at = app.run().switch_page("pages/history.py").run()
+    at = app.switch_page("pages/history.py").run()
     assert at.selectbox(key="filter_days").value == "90"
     assert files(at) == ["new.wav", "edge.wav"]
     at.selectbox(key="filter_days").set_value("7").run()
@@ -108,7 +108,7 @@ def test_without_a_period_the_last_90_days_are_shown(app: AppTest, store: Store)
 
 def test_old_clips_only_are_explained_and_one_step_away(app: AppTest, store: Store) -> None:
     saved(store)
-    at = app.run().switch_page("pages/history.py").run()
+    at = app.switch_page("pages/history.py").run()
     assert "The newest is of 2026-03-31" in text(at)
     assert "Show all days" in labels(at)
 
@@ -201,7 +201,7 @@ def test_inverted_dates_are_explained(app: AppTest, store: Store) -> None:
 
 def test_dates_of_another_page_do_not_stand_in_the_way(app: AppTest, store: Store) -> None:
     saved(store)
-    at = app.run().switch_page("pages/alerts.py").run()
+    at = app.switch_page("pages/alerts.py").run()
     at.switch_page("pages/history.py").run()
     at.selectbox(key="filter_days").set_value("dates").run()
     at.date_input(key="filter_first").set_value(NOW.date()).run()

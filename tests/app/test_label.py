@@ -19,7 +19,7 @@ from tests.app.labelled import label, many
 def opened(app: AppTest, page: str = "label", **asked: str) -> AppTest:
     for name, value in asked.items():
         app.query_params[name] = value
-    at = app.run().switch_page(f"pages/{page}.py").run()
+    at = app.switch_page(f"pages/{page}.py").run()
     assert not at.exception
     return at
 

@@ -20,7 +20,7 @@ from tests.app.conftest import text
 def opened(app: AppTest, **asked: str) -> AppTest:
     for name, value in asked.items():
         app.query_params[name] = value
-    return app.run().switch_page("pages/leaderboard.py").run()
+    return app.switch_page("pages/leaderboard.py").run()
 
 
 def places(at: AppTest) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ def test_pages_name_both_kinds(app: AppTest, store: Store, monkeypatch: pytest.M
     save(store, 0, 3)
     for name, value in {"id": "1", "days": "all", "agent": "Ana"}.items():
         app.query_params[name] = value
-    at = app.run().switch_page(f"pages/{page}.py").run()
+    at = app.switch_page(f"pages/{page}.py").run()
     assert not at.exception
     shown = text(at).replace("\\", "")
     assert SEEN in shown

@@ -75,7 +75,7 @@ def opened(app: AppTest, identifier: int, **address: str) -> AppTest:
     app.query_params["id"] = str(identifier)
     for name, value in address.items():
         app.query_params[name] = value
-    return app.run().switch_page("pages/clip.py").run()
+    return app.switch_page("pages/clip.py").run()
 
 
 def handed_over(at: AppTest) -> dict[str, Any]:

@@ -21,7 +21,7 @@ def test_an_agents_header_offers_the_agents_report(app: AppTest, store: Store) -
     call(store, "a.wav", agent="Ana")
     app.query_params["agent"] = "Ana"
     app.query_params["days"] = "all"
-    at = app.run().switch_page("pages/history.py").run()
+    at = app.switch_page("pages/history.py").run()
     assert not at.exception
     names = {button.key: button.label for button in at.get("download_button")}
     assert {key: label for key, label in names.items() if (key or "").startswith("report_agent")} == {

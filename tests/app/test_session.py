@@ -39,7 +39,7 @@ def opened(app: AppTest, session_id: object, **address: object) -> AppTest:
     app.query_params["id"] = str(session_id)
     for name, value in address.items():
         app.query_params[name] = str(value)
-    return app.run().switch_page("pages/session.py").run()
+    return app.switch_page("pages/session.py").run()
 
 
 def said(at: AppTest) -> str:
@@ -205,13 +205,13 @@ def test_names_in_links_are_short_and_stay_what_they_are() -> None:
 def test_without_an_id_the_newest_sessions_are_offered(app: AppTest, store: Store) -> None:
     call(store, AGENT, CUSTOMER, session="Case 7")
     saved(store, name="later.wav", happened_at=NOW + timedelta(days=1))
-    at = app.run().switch_page("pages/session.py").run()
+    at = app.switch_page("pages/session.py").run()
     assert not at.exception
     assert [link.label.split("\u2068")[1] for link in at.get("page_link")] == ["later\u2069", "Case 7\u2069"]
 
 
 def test_an_empty_store_says_where_to_begin(app: AppTest, data_dir: Path) -> None:
-    at = app.run().switch_page("pages/session.py").run()
+    at = app.switch_page("pages/session.py").run()
     assert not at.exception
     assert "Nothing has been analysed yet" in said(at)
 

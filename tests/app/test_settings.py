@@ -17,7 +17,7 @@ from tests.app.stored import saved
 
 
 def opened(app: AppTest, section: str | None = None) -> AppTest:
-    at = app.run().switch_page("pages/settings.py").run()
+    at = app.switch_page("pages/settings.py").run()
     if section:
         at.session_state["section"] = section
         at.run()

@@ -18,7 +18,7 @@ from tests.audio_samples import noise, write_wav
 
 def opened(app: AppTest, clip_id: int) -> AppTest:
     app.query_params["id"] = str(clip_id)
-    return app.run().switch_page("pages/clip.py").run()
+    return app.switch_page("pages/clip.py").run()
 
 
 def side(store: Store, clip_id: int) -> tuple[str, int | None, float]:
@@ -48,7 +48,7 @@ def test_a_file_is_paired_with_the_other_sides_swapped_and_parted_from_its_menu(
 def test_files_of_two_sides_are_offered_as_pairs_and_become_one_call(
     app: AppTest, store: Store, tmp_path: Path
 ) -> None:
-    at = app.run().switch_page("pages/upload.py").run()
+    at = app.switch_page("pages/upload.py").run()
     at.selectbox(key="about_sides").set_value(("customer", "agent"))
     files = [
         write_wav(tmp_path / name, np.stack([noise(1.0, seed=seed)]))
@@ -68,5 +68,5 @@ def test_files_of_two_sides_are_offered_as_pairs_and_become_one_call(
     rows = {row.file_name: row.clip_id for row in reports.latest_clips(store).rows}
     left, right = rows["x_left.wav"], rows["x_right.wav"]
     assert (side(store, left), side(store, right)) == (("customer", right, 0.0), ("agent", left, 0.0))
-    again = app.run().switch_page("pages/upload.py").run()
+    again = app.switch_page("pages/upload.py").run()
     assert again.selectbox(key="about_sides").value == ("customer", "agent")  # offered for the next upload, too

@@ -21,7 +21,7 @@ def stored(store: Store, name: str, vector: list[float], agent: str | None = Non
 
 def opened(app: AppTest, identifier: int) -> AppTest:
     app.query_params["id"] = str(identifier)
-    at = app.run().switch_page("pages/clip.py").run()
+    at = app.switch_page("pages/clip.py").run()
     assert not at.exception
     return at
 

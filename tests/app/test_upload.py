@@ -16,7 +16,7 @@ from tests.audio_samples import real_audio
 
 
 def opened(app: AppTest) -> AppTest:
-    return app.run().switch_page("pages/upload.py").run()
+    return app.switch_page("pages/upload.py").run()
 
 
 def handed_in(at: AppTest, store: Store, name: str, content: bytes) -> AppTest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 import wave
@@ -30,7 +31,6 @@ from emostore.errors import EmostoreError
 from emostore.services.metadata.descriptions import Description
 from emostore.services.queue import jobs
 from emostore.services.queue.worker import Worker
-from emostore.store import migrate
 from emostore.store.session import Store, create_store
 
 RATE = 16_000
@@ -78,9 +78,9 @@ def config(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def store(config: Settings) -> Store:
+def store(config: Settings, sqlite_template: Path) -> Store:
     store = create_store(config.resolved_database_url)
-    migrate.upgrade(store)
+    shutil.copyfile(sqlite_template, config.data_dir / sqlite_template.name)
     return store
 
 
