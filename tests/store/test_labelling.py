@@ -14,7 +14,7 @@ from emostore.emotions import EMOTIONS, EmotionScores
 from emostore.errors import MetadataError, SettingsError
 from emostore.services.calibration import calibrating, fitting, label_list, labelling
 from emostore.store import audit
-from emostore.store.calibration import calibrations, labels
+from emostore.store.calibration import calibrations, label_reading, labels
 from emostore.store.calibration.labels import NewLabel
 from emostore.store.session import Store
 from emostore.store.tables.models import Clip, Score
@@ -168,6 +168,22 @@ def test_a_list_is_checked_before_anything_is_saved(store: Store) -> None:
     again = label_list.check(store, text.encode())
     assert (again.new, again.changed) == (0, 0)
     assert label_list.check(store, f"clip;emotion;rater\n{ids[1]};sad;Bo\n".encode()).changed == 1
+
+
+def test_a_file_is_known_by_the_end_of_its_name(store: Store) -> None:
+    """Lists seldom name the folders of an upload, or name one more than it had."""
+    names = ("ann/1.wav", "bob/1.wav", "bob/2.wav", "3.wav", "12.wav")
+    clips.save_many(store, [analysis(name, recording=recording(name, file_name=name)) for name in names])
+    found = label_reading.find_clips(
+        store,
+        {("1.wav", None), ("ann/1.wav", None), ("2.wav", 0), ("2.wav", 1), ("call/3.wav", None), ("eva/2.wav", 0)},
+    )
+    ids = {name: label_reading.find_clips(store, {(name, None)})[name, None] for name in names}
+    assert sorted(found["1.wav", None]) == sorted(ids["ann/1.wav"] + ids["bob/1.wav"])
+    assert found["ann/1.wav", None] == ids["ann/1.wav"]
+    assert found["2.wav", 0] == ids["bob/2.wav"]
+    assert found["call/3.wav", None] == ids["3.wav"]
+    assert not {("2.wav", 1), ("eva/2.wav", 0)} & found.keys()
 
 
 @pytest.mark.parametrize(

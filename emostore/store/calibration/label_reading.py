@@ -17,17 +17,29 @@ from emostore.store.writing import bulk
 def find_clips(
     store: Store, recordings: set[tuple[str, int | None]], by: Literal["file_name", "sha256"] = "file_name"
 ) -> dict[tuple[str, int | None], list[int]]:
-    """Clips by the names (or hashes) of their recordings and their channels (None: any)."""
+    """Clips by the names (or hashes) of their recordings and their channels (None: any).
+
+    A name that no recording has stands for those whose end it is, or that are its end, in whole folders.
+    """
     found: dict[tuple[str, int | None], list[int]] = {}
     column = bulk.table(Recording).c[by]
+    names = {name for name, _ in recordings}
+    clips = select(column, Clip.channel, Clip.id).join_from(Recording, Clip, Clip.recording_id == Recording.id)
     with store.reading() as session:
-        for condition, parameters in bulk.matching(
-            session, [column], [(each,) for each in sorted({r for r, _ in recordings})]
-        ):
-            statement = select(column, Clip.channel, Clip.id).join(Clip, Clip.recording_id == Recording.id)
-            for name, channel, clip_id in session.execute(statement.where(condition), parameters):
+        for condition, parameters in bulk.matching(session, [column], [(name,) for name in sorted(names)]):
+            for name, channel, clip_id in session.execute(clips.where(condition), parameters):
                 for key in ((name, None), (name, channel)):
                     found.setdefault(key, []).append(clip_id)
+        if by == "file_name" and (unknown := names - {name for name, _ in found}):
+            ends: dict[str, list[str]] = {}
+            for name in unknown:
+                ends.setdefault(_last(name), []).append(name)
+            # No index knows the ends of names, so all of them are read.
+            for stored, channel, clip_id in session.execute(clips.execution_options(yield_per=10_000)):
+                for name in ends.get(_last(stored), ()):
+                    if stored.endswith(f"/{name}") or name.endswith(f"/{stored}"):
+                        for key in ((name, None), (name, channel)):
+                            found.setdefault(key, []).append(clip_id)
     return found
 
 
@@ -70,3 +82,7 @@ def hashes(store: Store, clip_ids: Collection[int]) -> dict[int, str]:
             statement = select(Clip.id, Recording.sha256).join(Recording, Recording.id == Clip.recording_id)
             found.update((key, sha256) for key, sha256 in session.execute(statement.where(condition), parameters))
     return found
+
+
+def _last(name: str) -> str:
+    return name.rpartition("/")[2]
