@@ -80,12 +80,13 @@ def _nothing(wanted: HistoryFilter) -> None:
 
 
 def _row(row: HistoryRow, demo: bool) -> dict[str, object]:
+    """The cells of a clip, in the order in which a narrow screen should show them."""
     return {
         _("When"): when(row.happened_at),
-        _("File"): row.file_name if row.channel_count == 1 else f"{row.file_name} [{row.channel + 1}]",
-        _("Agent"): row.agent or "",
         _("Emotion"): heard.named(row.scores),
         _("Confidence"): row.scores.confidence if row.scores else None,
+        _("File"): row.file_name if row.channel_count == 1 else f"{row.file_name} [{row.channel + 1}]",
+        _("Agent"): row.agent or "",
         _("Quality"): service_quality_score(row.scores) if row.scores else None,
         _("Voice"): role(row.role),
         _("Session"): row.session_name,
