@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from emostore.services import scoring
 from emostore.services.views import ranking
 from emostore.store import migrate
 from emostore.store.session import Store, create_store
-from tests.app.calls import ANGRY, CALM, GLAD, ODD_NAME, call, calls, mixed, varied
+from tests.app.calls import ANGRY, CALM, GLAD, NOW, ODD_NAME, call, calls, mixed, varied
 
 
 @pytest.fixture
@@ -27,7 +28,10 @@ def store(tmp_path: Path) -> Store:
     return store
 
 
-@pytest.mark.parametrize("profile", [BALANCED, PUBLISHED, ScoringProfile("ours", 1, 0.1, 0.2, 0.3, 0.4)])
+OTHER_PARTS = ScoringProfile("happy", positive_emotions=("happy",), negative_emotions=("angry", "disgusted"))
+
+
+@pytest.mark.parametrize("profile", [BALANCED, PUBLISHED, ScoringProfile("ours", 1, 0.1, 0.2, 0.3, 0.4), OTHER_PARTS])
 def test_sums_of_the_store_give_the_ranking_that_single_scores_give(store: Store, profile: ScoringProfile) -> None:
     moods = {"Ana": varied(GLAD, 7), "Bob": varied(CALM, 6), "Cem": varied(mixed(ANGRY, GLAD), 9), "Dee": [ANGRY]}
     for agent, each in moods.items():
@@ -47,10 +51,11 @@ def test_sums_of_the_store_give_the_ranking_that_single_scores_give(store: Store
     assert found.mean == pytest.approx(np.mean(every), abs=1e-3)
 
 
-def test_clips_of_one_session_are_one_piece_of_evidence(store: Store) -> None:
+@pytest.mark.parametrize("profile", [BALANCED, OTHER_PARTS])
+def test_clips_of_one_session_are_one_piece_of_evidence(store: Store, profile: ScoringProfile) -> None:
     for number in range(6):
         call(store, f"{number}.wav", varied(GLAD, 6)[number], session="one")
-    (place,) = ranking.board(store).places
+    (place,) = ranking.board(store, profile).places
     assert (place.row.clips, place.standing.sample.sessions) == (6, 1)
     assert place.standing.rank is None
 
@@ -61,6 +66,12 @@ def test_intervals_end_where_the_score_does(store: Store) -> None:
     for place in ranking.board(store).places:
         assert place.standing.high is not None
         assert place.standing.high <= 100
+
+
+@pytest.mark.parametrize("profile", [BALANCED, OTHER_PARTS])
+def test_an_empty_store_has_an_empty_ranking(store: Store, profile: ScoringProfile) -> None:
+    found = ranking.board(store, profile)
+    assert (found.places, found.mean, found.model) == ((), None, None)
 
 
 def test_an_agent_without_a_ranked_voice_is_in_no_ranking(store: Store) -> None:
@@ -91,11 +102,24 @@ def test_the_table_to_take_away_runs_no_formula_and_holds_every_agent(store: Sto
     assert first["profile"] == "balanced v1"
 
 
-def test_a_trend_has_a_point_for_each_time_with_calls(store: Store) -> None:
+@pytest.mark.parametrize("profile", [BALANCED, OTHER_PARTS])
+def test_a_trend_has_a_point_for_each_time_with_calls(store: Store, profile: ScoringProfile) -> None:
     calls(store, "Ana", [GLAD, CALM])
-    days, (points,) = ranking.trends(store, ranking.board(store).places)
+    days, (points,) = ranking.trends(store, ranking.board(store, profile).places, profile)
     assert days == 1
-    assert points == pytest.approx([service_quality_score(CALM), service_quality_score(GLAD)], abs=1e-3)
+    expected = [service_quality_score(CALM, profile), service_quality_score(GLAD, profile)]
+    assert points == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_ranking_by_parts_of_its_own_is_of_the_asked_team_days_and_voices(store: Store) -> None:
+    calls(store, "Ana", varied(GLAD, 6), team="North")
+    calls(store, "Bob", varied(CALM, 6), team="South")
+    calls(store, "Cem", [ANGRY], role="agent")
+    assert [place.row.agent for place in ranking.board(store, OTHER_PARTS).places] == ["Ana", "Bob"]
+    assert [place.row.agent for place in ranking.board(store, OTHER_PARTS, team="South").places] == ["Bob"]
+    (ana, _bob) = ranking.board(store, OTHER_PARTS, from_date=(NOW - timedelta(days=3)).date()).places
+    assert (ana.row.clips, ana.standing.sample.sessions) == (3, 3)
+    assert ranking.board(store, OTHER_PARTS, team="Nowhere").places == ()
 
 
 class TestProfiles:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
 import pytest
 
 from emostore import access
 from emostore.analytics.alerts import AlertRule
 from emostore.analytics.groups import BUILT_IN, LabelGroup
 from emostore.analytics.quality import ScoringProfile
+from emostore.analytics.shrinkage import clustered
 from emostore.emotions import EMOTIONS
 from emostore.errors import AccessError, EmostoreError, MetadataError, SettingsError
 from emostore.services import alerting, groups, scoring
 from emostore.store import audit
 from emostore.store import groups as stored
+from emostore.store.reports import agent_reports, linear_sums
+from emostore.store.rollups import rollup_build
+from emostore.store.rollups.rollup_reading import RANKED_ROLES
 from emostore.store.session import Store
-from emostore.store.writing import edits
+from emostore.store.writing import clips, edits
+from tests.store.samples import MODEL, NOON, analysed, analysis, recording
+
+ZONE = "Asia/Kolkata"  # its days begin at half past
 
 
 def names(store: Store) -> list[str]:
@@ -113,3 +124,45 @@ def test_rules_and_profiles_that_count_a_group_are_told_and_go_on_without_it(sto
         ("angry", "disgusted"),
         ("disgusted", "angry"),
     }
+
+
+def test_sums_of_clips_are_those_of_the_roll_ups_where_both_can_tell(store: Store) -> None:
+    random = np.random.default_rng(5)
+    made = [
+        analysis(
+            number,
+            recording=recording(number, happened_at=NOON + timedelta(hours=int(random.integers(0, 90)))),
+            outcome=analysed(random.normal(0, 2, 9).astype(np.float32), MODEL),
+            agent=("Ann", "Bob")[number % 2],
+            team="North" if number % 2 else None,
+            role=("customer", "mixed", "agent")[number % 3],
+            session_name=f"Case {number % 4}",
+        )
+        for number in range(40)
+    ]
+    clips.save_many(store, made)
+    assert rollup_build.ensure(store, ZONE)
+    profile = ScoringProfile("ours", 1, 0.1, 0.2, 0.3, 0.4)
+    spans: list[dict[str, Any]] = [
+        {},
+        {"from_date": NOON.date() + timedelta(days=1), "to_date": NOON.date() + timedelta(days=2)},
+    ]
+    for days in spans:
+        board = agent_reports.leaderboard(store, team=None, **days)
+        assert board.model is not None
+        ready = {row.agent_id: row.moments for row in board.rows}
+        read = linear_sums.by_agent(store, board.model.calibration_id, RANKED_ROLES, profile.coefficients(), **days)
+        assert read.keys() == ready.keys()
+        for agent, sums in read.items():
+            assert sums.clusters == ready[agent].clusters
+            ours = clustered([sums.clusters], [sums.sums], [sums.products], [0.0, 1.0])
+            theirs = clustered(
+                [sums.clusters], [ready[agent].sums], [ready[agent].products], profile.part_coefficients()
+            )
+            assert np.ravel(ours) == pytest.approx(np.ravel(theirs), rel=1e-3)
+    north = agent_reports.leaderboard(store, team="North")
+    assert north.model is not None
+    model = north.model.calibration_id
+    read = linear_sums.by_agent(store, model, RANKED_ROLES, (0.0, np.ones(9)), team="North")
+    assert list(read) == [row.agent_id for row in north.rows]
+    assert linear_sums.by_agent(store, model, RANKED_ROLES, (0.0, np.ones(9)), team="?") == {}

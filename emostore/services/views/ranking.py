@@ -11,6 +11,7 @@ from datetime import date
 from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emostore import access
 from emostore.analytics import ranking
@@ -18,8 +19,9 @@ from emostore.analytics.quality import BALANCED, ScoringProfile
 from emostore.analytics.ranking import AgentSample, Standing
 from emostore.analytics.shrinkage import clustered
 from emostore.services.exports.exporting import defused
-from emostore.store.reports import agent_reports
-from emostore.store.reports.report_views import LeaderboardRow, ModelInUse, TrendPoint
+from emostore.store.reports import agent_reports, linear_sums
+from emostore.store.reports.linear_sums import LinearSums
+from emostore.store.reports.report_views import LeaderboardRow, ModelInUse, Moments, TrendPoint
 from emostore.store.session import Store
 
 Model = tuple[str, str]  # name and revision
@@ -72,6 +74,7 @@ def board(
 ) -> Board:
     """The agents of a team, or all, ranked over these days by one model's scores under one profile.
 
+    A profile with parts of its own has no sums by session in store: its clips of these days are read, one by one.
     Raises `AccessError` for the voices of agents, unless ranking by them is allowed.
     """
     access.require("read")
@@ -81,13 +84,18 @@ def board(
         store, model=model, team=team, from_date=from_date, to_date=to_date, roles=VOICES[voices]
     )
     rows = {row.agent_id: row for row in found.rows if row.clips}
-    weights = profile.part_coefficients()
-    samples = _samples(list(rows.values()), profile)
+    sums: Mapping[int, Moments | LinearSums] = {number: row.moments for number, row in rows.items()}
+    weights = profile.part_coefficients() if profile.usual_parts else np.array([0.0, 1.0])
+    if found.model is not None and not profile.usual_parts:
+        used, voiced, line = found.model.calibration_id, VOICES[voices], profile.coefficients()
+        read = linear_sums.by_agent(store, used, voiced, line, team=team, from_date=from_date, to_date=to_date)
+        # Somebody may save or delete meanwhile: an agent who is in one of the two answers only has no place yet.
+        sums = {number: each for number, each in read.items() if number in rows}
+    samples = _samples([rows[number] for number in sums], list(sums.values()), weights)
     standings = ranking.rank(samples, limits=_limits(profile))
     places = tuple(Place(each, rows[each.sample.agent_id]) for each in standings)
-    clips = sum(row.clips for row in rows.values())
-    total = sum((row.moments.sums for row in rows.values()), start=np.zeros(len(weights)))
-    mean = float(weights @ total) / clips if clips else None
+    total = sum((each.sums for each in sums.values()), start=np.zeros(len(weights)))
+    mean = float(weights @ total / total[0]) if sums else None
     return Board(found.model, profile, places, mean, found.unknown)
 
 
@@ -147,34 +155,39 @@ _COLUMNS = (
 
 
 def _qualities(points: Sequence[TrendPoint], profile: ScoringProfile) -> tuple[float, ...]:
-    sums = np.array([[each.clips, each.positive, each.negative, each.neutral] for each in points if each.clips])
-    if not len(sums):
+    found = [each for each in points if each.clips]
+    if not found:
         return ()
-    return tuple((sums @ profile.part_coefficients() / sums[:, 0]).tolist())
+    intercept, slopes = profile.coefficients()
+    sums, clips = np.array([each.scores for each in found]), np.array([each.clips for each in found])
+    return tuple((intercept + sums @ slopes / clips).tolist())
 
 
 def _blank(value: int | None) -> int | str:
     return "" if value is None else value
 
 
-def _samples(rows: list[LeaderboardRow], profile: ScoringProfile) -> list[AgentSample]:
+def _samples(
+    rows: Sequence[LeaderboardRow], sums: Sequence[Moments | LinearSums], weights: NDArray[np.float64]
+) -> list[AgentSample]:
+    """A sample for each row and its sums; `weights` make a score of the values that these add up."""
     if not rows:
         return []
-    clusters = np.array([row.moments.clusters for row in rows])
-    sums = np.stack([row.moments.sums for row in rows])
-    products = np.stack([row.moments.products for row in rows])
-    means, variances, effective = clustered(clusters, sums, products, profile.part_coefficients())
+    clusters = np.array([each.clusters for each in sums])
+    totals, products = np.stack([each.sums for each in sums]), np.stack([each.products for each in sums])
+    means, variances, effective = clustered(clusters, totals, products, weights)
+    facts = zip(rows, totals[:, 0].tolist(), clusters.tolist(), means, variances, effective, strict=True)
     return [
         AgentSample(
             row.agent_id,
             row.team,
-            row.clips,
-            row.moments.clusters,
+            round(clips),
+            count,
             float(mean),
             None if np.isnan(variance) else float(variance),
-            float(np.clip(size, 1, row.moments.clusters)),  # what rounding left over
+            float(np.clip(size, 1, count)),  # what rounding left over
         )
-        for row, mean, variance, size in zip(rows, means, variances, effective, strict=True)
+        for row, clips, count, mean, variance, size in facts
     ]
 
 

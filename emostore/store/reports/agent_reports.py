@@ -10,6 +10,7 @@ import numpy as np
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
+from emostore.emotions import EMOTIONS
 from emostore.store.reports.report_views import (
     AgentHeader,
     Leaderboard,
@@ -210,15 +211,15 @@ def _trends(
     if span != SPANS[-1]:
         covered = rollup_reading.pieces(*days, spans=[each for each in SPANS[::-1] if each <= span])
         covered = [piece for piece in covered if piece.span == span]
-    found = rollup_reading.rows_of(calibration_id, covered, MOMENT_COLUMNS[1:5], roles, who)
+    names = ["clips", *(f"sum_{name}" for name in EMOTIONS)]
+    found = rollup_reading.rows_of(calibration_id, covered, [rollups.c[name] for name in names], roles, who)
     points: dict[int, list[TrendPoint]] = {}
     if found is not None:
-        names = [column.name for column in MOMENT_COLUMNS[1:5]]
         statement = select(found.c.agent_id, found.c.first_day, *rollup_reading.summed(found, names))
         statement = statement.group_by(found.c.agent_id, found.c.first_day)
         rows = session.execute(statement.order_by(found.c.first_day)).all()
-        for agent_id, first_day, clips, positive, negative, neutral in rows:
-            point = TrendPoint(first_day, clips, positive / SCORE_UNIT, negative / SCORE_UNIT, neutral / SCORE_UNIT)
+        for agent_id, first_day, clips, *sums in rows:
+            point = TrendPoint(first_day, clips, tuple(each / SCORE_UNIT for each in sums))
             points.setdefault(agent_id, []).append(point)
     return Trends(span, {agent_id: tuple(each) for agent_id, each in points.items()})
 

@@ -134,13 +134,14 @@ class AgentHeader:
 
 
 class TrendPoint(NamedTuple):
-    """The sums of one span for a sparkline. A year of a thousand agents has 13,000, so it is a tuple."""
+    """The clips of one span and the sums of their nine scores, for a sparkline.
+
+    A year of a thousand agents has 13,000, so it is a tuple.
+    """
 
     first_day: date
     clips: int
-    positive: float
-    negative: float
-    neutral: float
+    scores: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
