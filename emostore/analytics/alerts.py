@@ -147,7 +147,7 @@ def findings(
     taken for none. Raises `ScoresError` if the scores are no distribution.
     """
     values = nine(scores)
-    if _is_blind(rule, classes) or (rule.roles and role not in rule.roles) or (speech_s or 0.0) < rule.min_speech_s:
+    if is_blind(rule, classes) or (rule.roles and role not in rule.roles) or (speech_s or 0.0) < rule.min_speech_s:
         return ()
     columns = [EMOTIONS.index(name) for name in rule.emotions]
     if rule.sustained_s is None:
@@ -177,12 +177,13 @@ def blind(rule: AlertRule, classes: Collection[str]) -> Sentence | None:
     if not missing:
         return None
     params = {"missing": tuple(BY_NAME[name] for name in missing)}
-    if _is_blind(rule, classes):
+    if is_blind(rule, classes):
         return Sentence(N_("This rule is blind here: the model cannot produce {missing}."), params)
     return Sentence(N_("This rule finds less here: the model cannot produce {missing}."), params)
 
 
-def _is_blind(rule: AlertRule, classes: Collection[str]) -> bool:
+def is_blind(rule: AlertRule, classes: Collection[str]) -> bool:
+    """Whether a rule finds nothing with a model that gives these classes alone (see `blind`)."""
     produced = [name in classes for name in rule.emotions]
     return not (all(produced) if rule.operator in ("<", "<=") else any(produced))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
@@ -14,18 +14,19 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from emostore import access
-from emostore.analytics.alerts import DEFAULT_RULES, Alert, AlertRule, Role, findings
+from emostore.analytics.alerts import DEFAULT_RULES, Alert, AlertRule, Role, findings, is_blind
 from emostore.analytics.calibration import RAW, Calibration
 from emostore.analytics.trajectory import Trajectory
 from emostore.emotions import EMOTIONS
 from emostore.errors import MetadataError, SettingsError
-from emostore.services.calibration import over_time
+from emostore.services.calibration import masked, over_time
 from emostore.services.calibration.over_time import Reader, trajectory
 from emostore.store import audit
 from emostore.store.alerts import alert_rules, alerts, rule_previews
 from emostore.store.alerts.alert_rules import RuleView
 from emostore.store.alerts.rule_previews import Candidate, Limit, Scope
 from emostore.store.calibration import calibrations
+from emostore.store.calibration import masked as stored_masked
 from emostore.store.reports.report_views import ModelInUse
 from emostore.store.rollups.rollup_reading import Model
 from emostore.store.session import Store
@@ -61,6 +62,14 @@ class Applied:
 
     raised: int
     withdrawn: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is looked up once for many clips: calibrations, and what models were never seen to give."""
+
+    read: Reader
+    absent: masked.Reader
 
 
 def active_rules(store: Store) -> tuple[ActiveRule, ...]:
@@ -104,6 +113,25 @@ def raised(
     )
 
 
+def trusted(
+    classes: Collection[str], model: Model, rules: Iterable[AlertRule], absent: masked.Reader
+) -> Collection[str]:
+    """The `classes` that a model declares, as far as rules may go by them.
+
+    A rule that asks for *little* of an emotion would find something in every clip of a model that was never seen to
+    give it, so such an emotion counts as one that the model cannot give. Looked up only where a rule asks so.
+    """
+    if not any(rule.operator in ("<", "<=") for rule in rules):
+        return classes
+    seen = absent(model).seen
+    return tuple(name for name in classes if name not in seen) if seen else classes
+
+
+def absent(store: Store) -> masked.Reader:
+    """What models were never seen to give, for `trusted`."""
+    return masked.reader(partial(stored_masked.given, store))
+
+
 def windows_of(
     outcome: records.Analysed, segments: NDArray[np.float64] | None, calibration: Calibration = RAW
 ) -> Trajectory | None:
@@ -131,17 +159,20 @@ def preview(
     """How many clips of these days the rule finds something in. Rules that look at windows read all of them."""
     scope = Scope(model, from_date, to_date, time_zone, rule.roles, rule.min_speech_s)
     limit = Limit(rule.emotions, rule.operator, rule.threshold)
-    read = over_time.reader(partial(calibrations.get, store))
+    known = _Known(over_time.reader(partial(calibrations.get, store)), absent(store))
     if rule.sustained_s is None:
         counted = rule_previews.count(store, scope, limit)
+        used = rule_previews.model_in_use(store, model)
+        if used and is_blind(rule, trusted(used.classes, (used.name, used.revision), [rule], known.absent)):
+            return Preview(0, counted.asked)
         near = rule_previews.candidates(store, scope, limit, only_near=True) if counted.near else ()
-        return Preview(counted.beyond + sum(bool(_found(rule, each, read)) for each in near), counted.asked)
+        return Preview(counted.beyond + sum(bool(_found(rule, each, known)) for each in near), counted.asked)
     found = asked = 0
     for each in rule_previews.candidates(store, scope, with_windows=True):
         if cancelled():
             break
         asked += 1
-        found += bool(_found(rule, each, read))
+        found += bool(_found(rule, each, known))
     return Preview(found, asked)
 
 
@@ -189,10 +220,12 @@ def apply(
 def ask_again(session: Session, rules: Sequence[ActiveRule], clip_ids: Collection[int]) -> None:
     """Ask rules again of some clips, in the transaction that changed what the rules look at."""
     rule_previews.hold_calibrations(session)
-    read = over_time.reader(partial(calibrations.within, session))
+    known = _Known(
+        over_time.reader(partial(calibrations.within, session)), masked.reader(partial(stored_masked.within, session))
+    )
     found = rule_previews.of_clips(session, clip_ids)
     for each in rules:
-        judged = {one.analysis_id: _alerts(each, _found(each.rule, one, read)) for one in found}
+        judged = {one.analysis_id: _alerts(each, _found(each.rule, one, known)) for one in found}
         alerts.replace(session, each.rule.name, judged)
 
 
@@ -237,7 +270,7 @@ def _apply(
         return Applied(0, 0)
     scope = Scope((used.name, used.revision), from_date, None, time_zone)
     rule = next((each for each in active_rules(store) if each.rule.name == name), None)
-    read = over_time.reader(partial(calibrations.get, store))
+    known = _Known(over_time.reader(partial(calibrations.get, store)), absent(store))
     found: dict[int, Sequence[records.NewAlert]] = {}
     total = Applied(0, 0)
     done = 0
@@ -259,7 +292,7 @@ def _apply(
         done += 1
         if done % _TOLD_EVERY == 0:
             progress(done)
-        if rule and (new := _found(rule.rule, each, read)):
+        if rule and (new := _found(rule.rule, each, known)):
             not_found.discard(each.analysis_id)
             found[each.analysis_id] = _alerts(rule, new)
         if len(found) >= _AT_ONCE:
@@ -281,12 +314,13 @@ def _candidates(store: Store, rule: AlertRule, scope: Scope, used: ModelInUse) -
     return rule_previews.candidates(store, scope, with_windows=True, used=used)
 
 
-def _found(rule: AlertRule, one: Candidate, read: Reader) -> tuple[Alert, ...]:
+def _found(rule: AlertRule, one: Candidate, known: _Known) -> tuple[Alert, ...]:
     windows = None
     if one.windows is not None and one.hop_s is not None and one.length_s is not None:
-        windows = trajectory(one.windows, one.hop_s, one.length_s, one.segments, read(one.read_under))
+        windows = trajectory(one.windows, one.hop_s, one.length_s, one.segments, known.read(one.read_under))
     role: Role = one.role  # type: ignore[assignment]  # the table's constraint allows no other
-    return findings(rule, one.scores, role=role, speech_s=one.speech_s, windows=windows, classes=one.classes)
+    classes = trusted(one.classes, one.model, [rule], known.absent)
+    return findings(rule, one.scores, role=role, speech_s=one.speech_s, windows=windows, classes=classes)
 
 
 def _alerts(rule: ActiveRule, found: Sequence[Alert]) -> list[records.NewAlert]:

@@ -277,9 +277,11 @@ class Analyser:
         """What the active rules find, to be stored with what they looked at."""
         if isinstance(outcome, records.NoSpeech):
             return ()
-        classes = self.recognizer.info.classes
+        info, rules = self.recognizer.info, alerting.active_rules(self.store)
+        absent = alerting.absent(self.store)
+        classes = alerting.trusted(info.classes, (info.name, info.revision), [each.rule for each in rules], absent)
         return alerting.raised(
-            alerting.active_rules(self.store),
+            rules,
             outcome.scores,
             role=clip.role,
             speech_s=clip.speech_s,

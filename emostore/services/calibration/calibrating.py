@@ -24,6 +24,7 @@ from emostore.emotions import EmotionScores
 from emostore.engine.recognizer import Recognizer
 from emostore.errors import EmostoreError
 from emostore.services import alerting
+from emostore.services.calibration import masked
 from emostore.store import audit
 from emostore.store.calibration import calibrations, rescoring
 from emostore.store.calibration.calibrations import CalibrationView
@@ -236,7 +237,10 @@ def _scored(
         return list(analyses)
     rules = alerting.active_rules(store)
     parameters = {view.id: parsed(view) for views in in_use.values() for view in views if view.version > 1}
-    return [_with_scores(each, in_use[each.model.name, each.model.revision], parameters, rules) for each in analyses]
+    absent = alerting.absent(store)
+    return [
+        _with_scores(each, in_use[each.model.name, each.model.revision], parameters, rules, absent) for each in analyses
+    ]
 
 
 def _with_scores(
@@ -244,8 +248,9 @@ def _with_scores(
     in_use: Sequence[CalibrationView],
     parameters: Mapping[int, Calibration],
     rules: Sequence[alerting.ActiveRule],
+    absent: masked.Reader,
 ) -> records.NewAnalysis:
-    outcome = analysis.outcome
+    outcome, model = analysis.outcome, analysis.model
     if isinstance(outcome, records.NoSpeech):
         return analysis
     # As precise as it is stored, so that scoring it again gives the same.
@@ -268,6 +273,6 @@ def _with_scores(
         role=clip.role,
         speech_s=clip.speech_s,
         windows=alerting.windows_of(outcome, clip.segments, parameters[read_under]),
-        classes=analysis.model.classes,
+        classes=alerting.trusted(model.classes, (model.name, model.revision), [each.rule for each in rules], absent),
     )
     return replace(analysis, outcome=outcome, alerts=raised)

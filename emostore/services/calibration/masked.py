@@ -7,10 +7,13 @@ whatever the model declares. Scores that another tool rounded before they came h
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 
 from emostore.emotions import EMOTIONS
 from emostore.store.calibration import masked
+from emostore.store.calibration.masked import Given
 from emostore.store.reports.report_views import ModelInUse
 from emostore.store.rollups.rollup_reading import Model
 from emostore.store.session import Store
@@ -28,15 +31,17 @@ class Masked:
     clips: int = 0
 
 
+Reader = Callable[[Model], Masked]
+
+
 def of(store: Store, model: Model) -> Masked:
     """What a model, by name and revision, cannot give; nothing for one that is not known."""
-    found = masked.given(store, model, LATEST)
-    if found is None:
-        return Masked()
-    declared = tuple(name for name in EMOTIONS if name not in found.classes)
-    zero = [name for name, highest in zip(EMOTIONS, found.highest, strict=True) if highest == 0.0]
-    seen = tuple(name for name in zero if name in found.classes) if found.clips >= LEAST else ()
-    return Masked(declared, seen, found.clips)
+    return _told(masked.given(store, model, LATEST))
+
+
+def reader(given: Callable[[Model, int], Given | None]) -> Reader:
+    """What models cannot give, each looked up once: in a store (`partial(given, store)`) or within a transaction."""
+    return cache(lambda model: _told(given(model, LATEST)))
 
 
 def honest(store: Store, model: ModelInUse | None) -> ModelInUse | None:
@@ -45,3 +50,12 @@ def honest(store: Store, model: ModelInUse | None) -> ModelInUse | None:
         return None
     seen = of(store, (model.name, model.revision)).seen
     return replace(model, classes=tuple(name for name in model.classes if name not in seen)) if seen else model
+
+
+def _told(found: Given | None) -> Masked:
+    if found is None:
+        return Masked()
+    declared = tuple(name for name in EMOTIONS if name not in found.classes)
+    zero = [name for name, highest in zip(EMOTIONS, found.highest, strict=True) if highest == 0.0]
+    seen = tuple(name for name in zero if name in found.classes) if found.clips >= LEAST else ()
+    return Masked(declared, seen, found.clips)

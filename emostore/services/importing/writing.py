@@ -10,7 +10,7 @@ from emostore import access, audio
 from emostore.config import Settings
 from emostore.errors import AudioError, EmostoreError, StoreError
 from emostore.services import alerting
-from emostore.services.calibration import calibrating, labelling
+from emostore.services.calibration import calibrating, labelling, masked
 from emostore.services.importing.assemble import Options
 from emostore.services.importing.items import grouped
 from emostore.services.importing.planning import MOST_REFUSED, Candidate, Key, Plan, read
@@ -151,7 +151,8 @@ class _Writer:
     def _save(self, some: Sequence[Candidate]) -> None:
         if not some:
             return
-        analyses = [self._with_alerts(each.prepared.analysis) for each in some]
+        absent = alerting.absent(self._store)  # anew: what is imported here may tell
+        analyses = [self._with_alerts(each.prepared.analysis, absent) for each in some]
         labels: dict[tuple[int, str], Said] = {}
         answers = calibrating.save_many(self._store, analyses, access.current_user().name)
         for candidate, saved in zip(some, answers, strict=True):
@@ -163,18 +164,19 @@ class _Writer:
         if access.can("edit"):
             self._done.labels += labelling.restore(self._store, labels)
 
-    def _with_alerts(self, analysis: records.NewAnalysis) -> records.NewAnalysis:
+    def _with_alerts(self, analysis: records.NewAnalysis, absent: masked.Reader) -> records.NewAnalysis:
         """The analysis with what the active rules find in it, as for every clip that is analysed here."""
         outcome, clip = analysis.outcome, analysis.clip
         if isinstance(outcome, records.NoSpeech):
             return analysis
+        model, rules = analysis.model, [each.rule for each in self._rules]
         found = alerting.raised(
             self._rules,
             outcome.scores,
             role=clip.role,
             speech_s=clip.speech_s,
             windows=alerting.windows_of(outcome, clip.segments),
-            classes=analysis.model.classes,
+            classes=alerting.trusted(model.classes, (model.name, model.revision), rules, absent),
         )
         return replace(analysis, alerts=found)
 

@@ -87,7 +87,8 @@ class Candidate:
     hop_s: float | None
     length_s: float | None
     segments: NDArray[np.float64] | None
-    classes: tuple[str, ...]  # emotions that the model can produce
+    model: Model
+    classes: tuple[str, ...]  # emotions that the model says it can produce
 
 
 def model_in_use(store: Store, model: Model | None) -> ModelInUse | None:
@@ -142,14 +143,17 @@ def candidates(
             statement = statement.where(near if only_near else beyond | near)
         statement = statement.where(*_of_scores(used, scope)).execution_options(yield_per=_AT_ONCE)
         for row in session.execute(statement):
-            yield _candidate(row, used.classes, used.read_under, with_windows)
+            yield _candidate(row, (used.name, used.revision), used.classes, used.read_under, with_windows)
 
 
 def of_clips(session: Session, clip_ids: Collection[int]) -> list[Candidate]:
     """Every analysis of some clips, with its windows and the scores that count now."""
     calibrated = (Score.analysis_id == Analysis.id) & (Score.calibration_id == ActiveCalibration.calibration_id)
     statement = (
-        select(ModelRevision.classes, Calibration.id, Calibration.version, *_columns(with_windows=True))
+        select(
+            *(ModelRevision.name, ModelRevision.revision, ModelRevision.classes),
+            *(Calibration.id, Calibration.version, *_columns(with_windows=True)),
+        )
         .select_from(Clip)
         .join(Analysis, Analysis.clip_id == Clip.id)
         .join(ModelRevision, ModelRevision.id == Analysis.model_revision_id)
@@ -160,9 +164,11 @@ def of_clips(session: Session, clip_ids: Collection[int]) -> list[Candidate]:
     found: list[Candidate] = []
     keys = [(key,) for key in sorted({*clip_ids})]
     for condition, parameters in bulk.matching(session, [bulk.table(Clip).c.id], keys):
-        for classes, identifier, version, *values in session.execute(statement.where(condition), parameters):
+        for name, revision, classes, identifier, version, *values in session.execute(
+            statement.where(condition), parameters
+        ):
             read_under = None if version == RAW_VERSION else identifier
-            found.append(_candidate(values, tuple(classes), read_under, True))
+            found.append(_candidate(values, (name, revision), tuple(classes), read_under, True))
     return found
 
 
@@ -182,12 +188,14 @@ def alerted(store: Store, rule: str, scope: Scope) -> Iterator[int]:
         yield from session.scalars(statement.distinct().execution_options(yield_per=_AT_ONCE))
 
 
-def _candidate(row: Sequence[Any], classes: tuple[str, ...], read_under: int | None, with_windows: bool) -> Candidate:
+def _candidate(
+    row: Sequence[Any], model: Model, classes: tuple[str, ...], read_under: int | None, with_windows: bool
+) -> Candidate:
     analysis_id, clip_id, role, speech_s, hop_s, length_s, *rest = row
     windows, segments = (rest.pop(), rest.pop()) if with_windows else (None, None)
     logits = None if windows is None else windows.astype(np.float32)
     about = (analysis_id, clip_id, role, speech_s, read_under, EmotionScores(tuple(rest)))
-    return Candidate(*about, logits, hop_s, length_s, segments, classes)
+    return Candidate(*about, logits, hop_s, length_s, segments, model, classes)
 
 
 def _statement(scope: Scope, with_windows: bool) -> Select[*tuple[Any, ...]]:

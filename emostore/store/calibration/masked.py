@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from emostore.emotions import EMOTIONS
 from emostore.store.reports.reports import SCORES
@@ -24,23 +25,28 @@ class Given:
 
 def given(store: Store, model: Model, latest: int) -> Given | None:
     """The highest raw scores of the `latest` clips of a model, from one end of an index; None if there is no such."""
+    with store.reading() as session:
+        return within(session, model, latest)
+
+
+def within(session: Session, model: Model, latest: int) -> Given | None:
+    """The same, as a transaction sees it."""
     name, revision = model
     wanted = (
         select(ModelRevision.classes, Calibration.id)
         .join(Calibration, Calibration.model_revision_id == ModelRevision.id)
         .where(ModelRevision.name == name, ModelRevision.revision == revision, Calibration.version == RAW_VERSION)
     )
-    with store.reading() as session:
-        found = session.execute(wanted).one_or_none()
-        if found is None:
-            return None
-        newest = (
-            select(*SCORES)
-            .where(Score.calibration_id == found.id)
-            .order_by(Score.happened_at.desc(), Score.clip_id.desc())
-            .limit(latest)
-            .subquery()
-        )
-        highest = [func.coalesce(func.max(newest.c[name]), 0.0) for name in EMOTIONS]
-        clips, *values = session.execute(select(func.count(), *highest).select_from(newest)).one()
+    found = session.execute(wanted).one_or_none()
+    if found is None:
+        return None
+    newest = (
+        select(*SCORES)
+        .where(Score.calibration_id == found.id)
+        .order_by(Score.happened_at.desc(), Score.clip_id.desc())
+        .limit(latest)
+        .subquery()
+    )
+    highest = [func.coalesce(func.max(newest.c[name]), 0.0) for name in EMOTIONS]
+    clips, *values = session.execute(select(func.count(), *highest).select_from(newest)).one()
     return Given(tuple(found.classes), clips, tuple(values))
