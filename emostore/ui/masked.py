@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import streamlit as st
 
+from emostore.emotions import EMOTIONS
 from emostore.services.calibration import masked
 from emostore.ui.bootstrap import open_store
 from emostore.ui.text import _, emotion, listed, plain
+
+
+def given(model: str, revision: str) -> tuple[str, ...]:
+    """The emotions that a model can give, by its own word and by what was seen of it."""
+    found = masked.of(open_store(), (model, revision))
+    return tuple(name for name in EMOTIONS if name not in (*found.declared, *found.seen))
 
 
 def note(model: str, revision: str, *, declared: bool = True) -> None:

@@ -18,7 +18,7 @@ from emostore.services import alerting
 from emostore.services.views import watching
 from emostore.store.reports import alert_reports, reports
 from emostore.store.reports.report_views import AlertView
-from emostore.ui import links
+from emostore.ui import links, masked
 from emostore.ui.alerts import alert_rules, alerts
 from emostore.ui.bootstrap import open_store
 from emostore.ui.settings.scoring import label
@@ -56,7 +56,7 @@ def of_clip(view: reports.ClipView, moment: Callable[[AlertView, str], None], pr
         scenario=cast(Scenario | None, view.scenario),
         role=cast(Role, view.role),
         speech_s=view.speech_s,
-        classes=[name for name in EMOTIONS if name not in analysis.missing],
+        classes=masked.given(analysis.model, analysis.revision),
         rules=[each.rule for each in alerting.active_rules(open_store())],
         profile=None,
         without=("alert",) if raised else (),

@@ -12,7 +12,7 @@ from emostore.analytics.comparison import Difference, comparison_sentences
 from emostore.emotions import BY_NAME
 from emostore.services.views import comparing
 from emostore.services.views.comparing import Comparison, Sample, Target
-from emostore.ui import images, links, urls
+from emostore.ui import images, links, masked, urls
 from emostore.ui.bootstrap import open_store
 from emostore.ui.compare import compare
 from emostore.ui.compare import targets as own_targets
@@ -45,16 +45,8 @@ def picture(found: Comparison, samples: Named) -> None:
         st.altair_chart(_radar(samples, theme()), theme=None, width="content", key="radar")
         with st.container(horizontal=True):
             images.downloads(partial(_radar, samples, "light"), _FILE, "radar")
-        missing = found.model.classes if found.model else ()
-        absent = [name for name in BY_NAME if found.model and name not in missing]
-        if absent and found.model and any(sample.missing for sample in samples.values()):
-            st.caption(
-                _(
-                    "{model} cannot give {names}. They are not measured, not zero.",
-                    model=found.model.name,
-                    names=listed(emotion(name) for name in absent),
-                )
-            )
+        if found.model and any(sample.missing for sample in samples.values()):
+            masked.note(found.model.name, found.model.revision)
     with numbers:
         _table(samples)
         _facts(found, samples)
