@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -15,7 +16,7 @@ import typer
 from emostore.commands.shared import fail, opened
 from emostore.errors import EmostoreError, MetadataError
 from emostore.i18n import explain
-from emostore.services import importing
+from emostore.services import groups, importing, output, preferences
 from emostore.services.exports import exporting
 from emostore.services.exports.exporting import Format, What
 from emostore.services.importing import Given, Imported, Options, Plan, Planned, Refused
@@ -72,13 +73,15 @@ def read_results(
         options = Options(_zone(time_zone) or config.time_zone, time_zone is not None, about, model, hop)
         given = [Given(path.name or str(path.resolve()), path) for path in paths]
         plan = importing.plan(store, config, given, options)
-        _tell(plan, as_json)
+        _tell(plan, as_json, preferences.uncertain_below(store))
         done = Imported()
         if not dry_run:
             done = importing.write(store, config, given, options, plan)
             _tell_refused(done.refused, done.refused_count)
+            labels = f" So were {done.labels:,} labels." if done.labels else ""
             typer.echo(
-                f"{done.new:,} new clips and new scores of {done.added:,} known clips were imported.", err=as_json
+                f"{done.new:,} new clips and new scores of {done.added:,} known clips were imported.{labels}",
+                err=as_json,
             )
     except EmostoreError as error:
         fail(error)
@@ -87,7 +90,9 @@ def read_results(
 
 def write_results(
     file: Annotated[Path, typer.Argument(help="The file to write: .csv, .parquet, .xlsx, .jsonl or .zip.")],
-    what: Annotated[str, typer.Option(help="clips, windows or embeddings; a .zip has result folders.")] = "clips",
+    what: Annotated[
+        str, typer.Option(help="clips, windows, embeddings or labels; a .zip has result folders.")
+    ] = "clips",
     days: Annotated[str, typer.Option(help="The last 7, 28, 90 or 365 days, or all.")] = "all",
     first: Annotated[str | None, typer.Option(help="The first day, as 2026-03-31.")] = None,
     last: Annotated[str | None, typer.Option(help="The last day.")] = None,
@@ -95,6 +100,12 @@ def write_results(
     team: Annotated[str | None, typer.Option(help="Clips of this team.")] = None,
     session: Annotated[str | None, typer.Option(help="Clips of the session with this number.")] = None,
     emotion: Annotated[str | None, typer.Option(help="Clips in which this emotion is the strongest.")] = None,
+    group: Annotated[
+        str | None, typer.Option(help="Clips whose strongest emotion is one of this label group's.")
+    ] = None,
+    sum_: Annotated[
+        str | None, typer.Option("--sum", help="A range of a label group's sum, as negative:0.6-1.")
+    ] = None,
     role: Annotated[str | None, typer.Option(help="Whose voice: agent, customer, mixed or unknown.")] = None,
     alert: Annotated[str | None, typer.Option(help="Clips with an alert: any, or one in this state.")] = None,
     model: Annotated[str | None, typer.Option(help="Scores of this model, as name@revision.")] = None,
@@ -109,6 +120,8 @@ def write_results(
         "team": team,
         "session": session,
         "emotion": emotion,
+        "group": group,
+        "sum": sum_,
         "role": role,
         "alert": alert,
         "model": model,
@@ -120,7 +133,7 @@ def write_results(
         chosen: What = "results" if kind == "zip" else _what(what)
         today = datetime.now(UTC).astimezone(ZoneInfo(config.time_zone)).date()
         address = {name: value for name, value in asked.items() if value is not None}
-        found = history_address.read(address, today, config.time_zone)
+        found = history_address.read(address, today, config.time_zone, partial(groups.named, store))
         strangers = [(name, address[name]) for name in address if name not in history_address.NAMES]
         if found.left_out or strangers or found.inverted:
             parts = ", ".join(f"{name}={value}" for name, value in (*found.left_out, *strangers)) or "first > last"
@@ -140,9 +153,10 @@ def _zone(name: str | None) -> str | None:
         ) from error
 
 
-def _tell(plan: Plan, as_json: bool) -> None:
+def _tell(plan: Plan, as_json: bool, uncertain_below: float) -> None:
     for clip in plan.clips:
-        typer.echo(json.dumps(_object(clip), ensure_ascii=False) if as_json else _line(clip))
+        told = json.dumps(_object(clip), ensure_ascii=False) if as_json else _line(clip, uncertain_below)
+        typer.echo(told)
     _tell_refused(plan.refused, plan.refused_count)
     for doubt, count in plan.doubts:
         typer.echo(f"Doubtful ({count:,}): {explain(doubt, 'en')}", err=True)
@@ -158,10 +172,11 @@ def _tell_refused(refused: list[Refused], count: int) -> None:
         typer.echo(f"… and {count - len(refused):,} more were refused.", err=True)
 
 
-def _line(clip: Planned) -> str:
-    heard = f"{clip.scores.dominant} {clip.scores.confidence:.3f}" if clip.scores else "no speech"
+def _line(clip: Planned, uncertain_below: float) -> str:
+    heard = output.strongest(clip.scores, uncertain_below) if clip.scores else "no speech"
     when = f"{clip.happened_at:%Y-%m-%d %H:%M %Z}" if clip.happened_at_source != "upload" else "time not known"
-    return f"{clip.file_name}: {_STATES[clip.state]}: {heard}, {when}, {clip.agent or 'no agent'}"
+    labels = f", new labels: {clip.labels:,}" if clip.labels else ""
+    return f"{clip.file_name}: {_STATES[clip.state]}: {heard}, {when}, {clip.agent or 'no agent'}{labels}"
 
 
 def _object(clip: Planned) -> dict[str, Any]:
@@ -181,6 +196,7 @@ def _object(clip: Planned) -> dict[str, Any]:
         "windows": clip.windows,
         "embedding": clip.has_embedding,
         "sound": clip.has_sound,
+        "labels": clip.labels,
     }
 
 
