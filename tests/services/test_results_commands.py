@@ -69,7 +69,7 @@ def test_results_come_in_once_and_go_out_again(run: Run, outputs: Path, tmp_path
     ("arguments", "said"),
     [
         (("export", "x.txt"), "has no ending that says what to write"),
-        (("export", "x.csv", "--what", "labels"), "is nothing that can be exported"),
+        (("export", "x.csv", "--what", "sounds"), "is nothing that can be exported"),
         (("export", "x.xlsx", "--what", "embeddings"), "embeddings are exported as csv, parquet, jsonl, not as xlsx"),
         (("export", "x.csv", "--emotion", "tired"), "This filter stands for nothing: emotion=tired"),
         (("export", "x.csv", "--score", "bored=0-1"), "This filter stands for nothing: bored=0-1"),
