@@ -13,11 +13,15 @@ from streamlit.testing.v1 import AppTest
 
 from emostore import access
 from emostore.analytics.reference import CASES
+from emostore.services.calibration import labelling
 from emostore.services.exports import exporting
+from emostore.store.calibration import labels
 from emostore.store.reports import reports
+from emostore.store.reports.history import HistoryFilter
 from emostore.store.session import Store
 from emostore.ui import exports
 from tests.app.conftest import text
+from tests.app.labelled import label
 from tests.app.stored import saved
 
 BUSINESS = dict(CASES["Business talk"])
@@ -138,15 +142,17 @@ def test_what_fits_the_filters_is_offered_in_every_format(
             taken[key.removeprefix("export_")] = data()
 
     monkeypatch.setattr(exports.st, "download_button", clicked)
-    saved(store, name="a.wav", agent="Ana")
+    label(store, [saved(store, name="a.wav", agent="Ana")], rater="=Cy")
     saved(store, name="b.wav", agent="Bob")
     for what in exporting.WHATS:
         at = opened(app, section="export", what=what, days="all", agent="Ana")
         assert not at.exception
-        assert "1 clip fits." in text(at)
+        assert ("1 labelled clip fits." if what == "labels" else "1 clip fits.") in text(at)
     assert list(taken) == [f"{what}_{kind}" for what in exporting.WHATS for kind in exporting.OFFERED[what]]
     rows = list(csv.DictReader(io.StringIO(taken["clips_csv"].decode("utf-8-sig"))))
     assert [row["file_name"] for row in rows] == ["a.wav"]
+    (heard,) = csv.DictReader(io.StringIO(taken["labels_csv"].decode("utf-8-sig")))
+    assert (heard["file_name"], heard["rater"], heard["emotion"]) == ("a.wav", "'=Cy", "angry")
     assert [json.loads(line)["file_name"] for line in taken["clips_jsonl"].splitlines()] == ["a.wav"]
     assert zipfile.ZipFile(io.BytesIO(taken["results_zip"])).namelist() == [
         "outputs_20260331_060500/result.json",
@@ -158,6 +164,20 @@ def test_an_export_of_nothing_says_so(app: AppTest, store: Store) -> None:
     at = opened(app, section="export")
     assert not at.exception
     assert "No clip fits these filters" in text(at)
+    assert "No clip with a label fits" in text(opened(app, section="export", what="labels"))
+
+
+def test_labels_of_clips_that_are_there_are_imported_alone(app: AppTest, store: Store) -> None:
+    clip_id = saved(store, name="a.wav")
+    label(store, [clip_id], rater="Cy")
+    lines = b"".join(exporting.export(store, HistoryFilter(), "clips", "jsonl"))
+    labelling.remove(store, clip_id, "Cy")
+    at = chosen(opened(app), "x.jsonl", lines)
+    assert metrics(at)["Labels"] == "1"
+    at.button(key="import_now").click().run()
+    assert not at.exception
+    assert "Labels that were imported: 1." in str(at.success[0].value)
+    assert [each.rater for each in labels.of_clip(store, clip_id)] == ["Cy"]
 
 
 def test_who_may_not_analyse_imports_nothing(app: AppTest, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -125,6 +125,12 @@ def test_times_are_in_the_reporting_zone_and_say_so() -> None:
     assert (typed["happened_at"], typed["happened_at"].utcoffset()) == (NOW, timedelta(hours=8))
 
 
+def test_a_result_below_the_chosen_confidence_is_uncertain() -> None:
+    assert [as_csv([row()], uncertain_below=below)[0]["uncertain"] for below in (0.3, 0.31)] == ["false", "true"]
+    assert as_sheets([row()], uncertain_below=0.31)[0][0]["uncertain"] is True
+    assert as_csv([row(scores=None)])[0]["uncertain"] == ""
+
+
 def test_a_clip_without_speech_has_no_scores_and_says_why() -> None:
     silent = row(scores=None, status="no_speech", no_speech_reason="silence")
     (text,) = as_csv([silent])

@@ -22,7 +22,8 @@ from emostore.config import Settings
 from emostore.emotions import EMOTIONS, EmotionScores
 from emostore.errors import EmostoreError
 from emostore.i18n import Sentence
-from emostore.services import report
+from emostore.services import preferences, report
+from emostore.services.calibration import masked
 from emostore.services.report import Maker, course, facts, page, parts
 from emostore.services.report.wording import Wording
 from emostore.services.views import agent_profile, session_view
@@ -354,3 +355,25 @@ def test_the_chinese_report_is_free_of_english(store: Store, config: Settings) -
         assert b'<html lang="zh-Hans">' in content
         found = re.findall(r"[A-Za-z_][A-Za-z0-9_]*", shown(content))
         assert [word for word in found if not LATIN.match(word)] == []
+
+
+def test_a_report_says_what_is_uncertain_and_what_its_model_was_never_seen_to_give(
+    sqlite_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(masked, "LEAST", 2)
+    odd = np.array([3, 2.5, 0, 0, 1, -np.inf, -np.inf, -np.inf, -np.inf], np.float32)  # "sad" is cut off
+    agent, customer = save_call(sqlite_store, moods={"agent": odd, "customer": odd})
+    maker = Maker(sqlite_store, Settings(data_dir=tmp_path), "en")
+    never = "says that it can give Sad, but gave exactly 0 in each of its latest 2 clips"
+    for below, doubtful in ((0.4, False), (0.9, True)):
+        preferences.save(sqlite_store, Settings(data_dir=tmp_path), uncertain_below=below)
+        shown = Page(maker.clip(customer)).words()
+        assert ("uncertain (" in shown) is doubtful
+        assert shown.count(never) == 1
+        assert "cannot give Other" in shown
+        told = json.loads(maker.clip(customer, "json"))["clip"]["analysis"]
+        assert (told["uncertain"], told["model"]["never_given"]) == (doubtful, ["sad"])
+        (row, *_windows) = csv.DictReader(io.StringIO(maker.clip(customer, "csv").decode("utf-8-sig")))
+        assert row["uncertain"] == str(doubtful).lower()
+    session_id = reports.clip_rows(sqlite_store, [agent])[agent].session_id
+    assert Page(maker.session(session_id)).words().count(never) == 1
