@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from emostore.analytics.groups import LabelGroup, same
 from emostore.services import groups
@@ -25,8 +25,12 @@ def summed(emotions: Iterable[str]) -> str:
     return " + ".join(emotion(name) for name in emotions)
 
 
-def described(emotions: Iterable[str], among: Iterable[LabelGroup]) -> str:
-    """A sum of emotions, led by the name of the group that is exactly that, if there is one."""
-    names = tuple(emotions)
-    group = same(names, among)
-    return _("{group}: {emotions}", group=label(group), emotions=summed(names)) if group else summed(names)
+def named(emotions: Collection[str], among: Iterable[LabelGroup]) -> str:
+    """The name of the group of exactly these emotions; without one, their sum."""
+    group = same(emotions, among)
+    return label(group) if group else summed(emotions)
+
+
+def sums(scores: Mapping[str, float], missing: Collection[str] = ()) -> dict[str, float]:
+    """What each group sums to, by its name as it is shown; without groups of which a model can give nothing."""
+    return {label(group): group.score(scores) for group in known().values() if not set(group.emotions) <= set(missing)}

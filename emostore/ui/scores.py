@@ -21,15 +21,25 @@ def theme() -> charts.Theme:
     return "dark" if st.context.theme.type == "dark" else "light"
 
 
-def distribution(scores: Mapping[str, float], *, key: str, file_name: str, missing: Collection[str] = ()) -> None:
-    """The nine scores as a bar chart, with a table and downloads. `key` is unique on the page."""
+def distribution(
+    scores: Mapping[str, float],
+    *,
+    key: str,
+    file_name: str,
+    missing: Collection[str] = (),
+    sums: Mapping[str, float] | None = None,
+) -> None:
+    """The nine scores as a bar chart, with a table and downloads. `key` is unique on the page.
+
+    `sums` of scores, by their names, stand below them in the table.
+    """
     from emostore import charts
 
     chart = charts.bar_chart(scores, lang=language(), missing=missing, theme=theme())
     st.altair_chart(chart, theme=None, key=f"chart_{key}")  # its description is its accessible name
     with st.container(horizontal=True, key=f"take_{key}"):
         with st.popover(_("Table"), icon=":material/table:"):
-            st.table(table(scores))
+            st.table(table(scores, sums or {}))
         kind: charts.Format
         for kind in ("png", "svg"):
             st.download_button(

@@ -115,6 +115,8 @@ def size(byte_count: float) -> str:
     return f"{byte_count:.1f} GB"
 
 
-def table(scores: Mapping[str, float]) -> list[dict[str, object]]:
-    """The scores as rows for a table beside a chart, in the product's order."""
-    return [{_("Emotion"): emotion(name), _("Score"): round(scores.get(name, 0.0), 3)} for name in BY_NAME]
+def table(scores: Mapping[str, float], sums: Mapping[str, float] | None = None) -> list[dict[str, object]]:
+    """The scores as rows for a table beside a chart, in the product's order, and sums of them by their names below."""
+    named = {emotion(name): scores.get(name, 0.0) for name in BY_NAME}
+    named |= {f"Σ {plain(name)}": value for name, value in (sums or {}).items()}  # a table reads Markdown
+    return [{_("Emotion"): name, _("Score"): round(value, 3)} for name, value in named.items()]

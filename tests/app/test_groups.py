@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from emostore.services import groups
+from emostore.services import alerting, groups
 from emostore.store.session import Store
-from tests.app.calls import ANGRY, CALM, GLAD, ODD_NAME, call
+from tests.app.calls import ANGRY, CALM, GLAD, ODD_NAME, SIX, call, calls
 from tests.app.conftest import HOME, text
 from tests.app.test_history import files
 
@@ -18,7 +18,7 @@ def opened(page: str, **asked: str) -> AppTest:
     at = AppTest.from_file(HOME, default_timeout=60)
     for name, value in asked.items():
         at.query_params[name] = value
-    return at.run().switch_page(f"pages/{page}.py").run()
+    return at.switch_page(f"pages/{page}.py").run()
 
 
 def settings_of_groups() -> AppTest:
@@ -120,3 +120,64 @@ def test_a_link_that_names_a_forgotten_group_says_so(heard: Store) -> None:
     assert len(files(at)) == 4
     (said,) = at.warning
     assert "group = frustration, sum = frustration\\:0\\.5\\-1" in said.value
+
+
+def test_a_rule_is_made_with_a_group_and_keeps_its_emotions(heard: Store) -> None:
+    groups.make(heard, "frustration", ["angry", "disgusted"])
+    at = opened("alerts", section="rules")
+    assert "**frustration** (angry \\+ disgusted) \\> 60.0%" in text(at)  # the rule that was there
+    assert at.selectbox(key="rule_group_new").value == "frustration"
+    at.selectbox(key="rule_group_new").set_value("negative").run()
+    assert at.multiselect(key="rule_emotions_new").value == ["angry", "disgusted", "fearful", "sad"]
+    at.text_input(key="rule_name_new").set_value("Trouble").run()
+    at.button(key="save_rule_new").click().run()
+    assert not at.exception
+    assert "**negative** (angry \\+ disgusted \\+ fearful \\+ sad) \\> 60.0%" in text(at)
+    (rule,) = (each.rule for each in alerting.active_rules(heard) if each.rule.name == "Trouble")
+    assert rule.emotions == ("angry", "disgusted", "fearful", "sad")
+    at.multiselect(key="rule_emotions_new").set_value(["sad"]).run()
+    assert at.selectbox(key="rule_group_new").value is None
+    at.selectbox(key="rule_group_new").set_value("positive").run()
+    assert at.multiselect(key="rule_emotions_new").value == ["happy", "surprised"]
+    groups.forget(heard, "frustration")
+    at = opened("alerts", section="rules")
+    assert "angry \\+ disgusted \\> 60.0%" in text(at)
+    assert "frustration" not in text(at)
+
+
+def test_a_profile_counts_other_groups_and_ranks_by_them(store: Store) -> None:
+    calls(store, "Ana", [SAD] * 6)
+    groups.make(store, "frustration", ["angry", "disgusted"])
+    at = opened("leaderboard")
+    assert at.dataframe[0].value["As measured"][0] == pytest.approx(30 * 0.2 + 20 * 0.2 + 10)
+    at.text_input(key="scoring_name_balanced@1").set_value("Ours")
+    at.selectbox(key="negative_of_balanced@1").set_value(("angry", "disgusted")).run()
+    at.button(key="save_scoring").click().run()
+    assert not at.exception
+    assert at.query_params["profile"] == "Ours@1"
+    assert at.dataframe[0].value["As measured"][0] == pytest.approx(30 + 20 * 0.2 + 10)
+    assert "10: all angry, disgusted; 30: all other, unknown" in text(at)
+    at.selectbox(key="positive_of_Ours@1").set_value(("angry", "disgusted")).run()
+    assert "angry + disgusted counts as positive and as negative at once" in text(at)
+    assert at.button(key="save_scoring").disabled
+    groups.forget(store, "frustration")
+    at = opened("leaderboard", profile="Ours@1")
+    assert at.selectbox(key="negative_of_Ours@1").value == ("angry", "disgusted")
+    assert at.dataframe[0].value["As measured"][0] == pytest.approx(30 + 20 * 0.2 + 10)
+
+
+def test_a_clip_tells_what_every_group_sums_to(store: Store) -> None:
+    groups.make(store, ODD_NAME, ["angry", "disgusted"])
+    groups.make(store, "odd", ["other", "unknown"])
+    clip = call(store, "angry.wav", ANGRY)
+    at = opened("clip", id=str(clip))
+    assert not at.exception
+    (said,) = (each.value for each in at.caption if "negative" in each.value)
+    assert said.startswith("positive 0\\.0% · negative 80\\.0% · ")
+    assert said.endswith(" 80\\.0% · odd 0\\.0%")
+    assert "\\<b\\>" in said
+    rows = {row["Emotion"]: row["Score"] for row in at.table[0].value.to_dict("records")}
+    assert (rows["Angry"], rows["Σ negative"], rows["Σ odd"]) == (0.5, 0.8, 0.0)
+    six = opened("clip", id=str(call(store, "six.wav", ANGRY, model=SIX)))
+    (said,) = (each.value for each in six.caption if "negative" in each.value)
+    assert "odd" not in said  # the model can give neither

@@ -10,12 +10,14 @@ import streamlit as st
 
 from emostore import access
 from emostore.analytics.alerts import DEFAULT_RULES, NOT_AGENTS, ROLES, SEVERITIES, AlertRule
+from emostore.analytics.groups import LabelGroup, same
 from emostore.analytics.thresholds import OPERATORS
 from emostore.emotions import EMOTIONS
 from emostore.errors import EmostoreError
 from emostore.services import alerting
 from emostore.services.views import watching
 from emostore.services.views.watching import RuleStatus
+from emostore.ui import groups
 from emostore.ui.bootstrap import in_force, open_store
 from emostore.ui.text import _, emotion, explain, listed, plain, role
 
@@ -33,9 +35,10 @@ def blind(rules: Sequence[RuleStatus]) -> None:
 
 def section(rules: Sequence[RuleStatus]) -> None:
     """Every rule, and the form for a new one."""
+    known = tuple(groups.known().values())
     for status in rules:
         with st.container(border=True, key=f"rule_{status.view.id}"):
-            _rule(status)
+            _rule(status, known)
     if access.can("administer"):
         with st.container(border=True, key="new_rule"):
             st.subheader(_("A new rule"), anchor=False)
@@ -47,7 +50,7 @@ def shown_name(rule: str) -> str:
     return _(rule) if any(rule == each.name for each in DEFAULT_RULES) else rule
 
 
-def _rule(status: RuleStatus) -> None:
+def _rule(status: RuleStatus, known: Sequence[LabelGroup]) -> None:
     view, rule = status.view, status.rule
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{plain(shown_name(status.view.name))}**", width="content")
@@ -57,7 +60,7 @@ def _rule(status: RuleStatus) -> None:
     if rule is None:
         st.warning(_("This rule was written by another version of the program and cannot be read. It finds nothing."))
         return
-    st.markdown(_words(rule))
+    st.markdown(_words(rule, known))
     st.caption(_precision(status))
     if not access.can("administer"):
         return
@@ -70,9 +73,11 @@ def _rule(status: RuleStatus) -> None:
                 _editor(rule, view.name, str(view.id))
 
 
-def _words(rule: AlertRule) -> str:
-    """A rule in a sentence or two."""
-    said = [f"{plain(explain(rule.what))} {plain(rule.operator)} {rule.threshold:.1%}", severity(rule.severity)]
+def _words(rule: AlertRule, known: Sequence[LabelGroup]) -> str:
+    """A rule in a sentence or two, with the name of the group that it sums, if that is one."""
+    group, what = same(rule.emotions, known), plain(explain(rule.what))
+    what = f"**{plain(groups.label(group))}** ({what})" if group else what
+    said = [f"{what} {plain(rule.operator)} {rule.threshold:.1%}", severity(rule.severity)]
     said.append(listed(role(each) for each in rule.roles) if rule.roles else _("every voice"))
     if rule.min_speech_s:
         said.append(_("at least {seconds:g} s of speech", seconds=rule.min_speech_s))
@@ -105,9 +110,7 @@ def _editor(begun: AlertRule, called: str, key: str) -> None:
     """The fields of a rule, what is wrong with them, what it would have found, and a button to save it."""
     data: dict[str, object] = {}
     data["name"] = st.text_input(_("Name"), called, max_chars=80, key=f"rule_name_{key}").strip()
-    data["emotions"] = st.multiselect(
-        _("The sum of"), EMOTIONS, begun.emotions, format_func=emotion, key=f"rule_emotions_{key}"
-    )
+    data["emotions"] = _emotions(begun, key)
     with st.container(horizontal=True):
         data["operator"] = st.selectbox(
             _("is"), OPERATORS, OPERATORS.index(begun.operator), width=90, key=f"rule_operator_{key}"
@@ -156,6 +159,31 @@ def _editor(begun: AlertRule, called: str, key: str) -> None:
         key=f"save_rule_{key}",
     ):
         _save(rule or begun, reach)
+
+
+def _emotions(begun: AlertRule, key: str) -> list[str]:
+    """Emotions to sum, one by one or those of a group. A rule keeps the emotions, whatever becomes of the group."""
+    chosen, of_group = f"rule_emotions_{key}", f"rule_group_{key}"
+    known = groups.known()
+    group = same(st.session_state.setdefault(chosen, list(begun.emotions)), known.values())
+    st.session_state[of_group] = group.name if group else None
+
+    def take() -> None:
+        name = st.session_state[of_group]
+        st.session_state[chosen] = list(known[name].emotions) if name else []
+
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox(
+            _("Label group"),
+            list(known),
+            index=None,
+            format_func=lambda name: groups.label(known[name]),
+            placeholder=_("Emotions of its own"),
+            width=200,
+            key=of_group,
+            on_change=take,
+        )
+        return st.multiselect(_("The sum of"), EMOTIONS, format_func=emotion, key=chosen)
 
 
 def _checked(data: dict[str, object]) -> AlertRule | None:

@@ -12,7 +12,7 @@ from emostore.engine.figures import caution
 from emostore.services.analysis import no_speech_sentence
 from emostore.store.reports import reports
 from emostore.store.reports.report_views import AlertView
-from emostore.ui import heard, links, masked
+from emostore.ui import groups, heard, links, masked
 from emostore.ui.bootstrap import open_store
 from emostore.ui.scores import distribution
 from emostore.ui.text import _, domain, duration, emotion, explain, language, listed, plain, role, scenario, when
@@ -95,7 +95,8 @@ def chart(view: reports.ClipView, key: str = "clip") -> None:
     if analysis is None or analysis.scores is None:
         return
     name = PurePath(view.file_name).stem
-    distribution(analysis.scores, key=key, file_name=name, missing=analysis.missing)
+    sums = groups.sums(analysis.scores, analysis.missing)
+    distribution(analysis.scores, key=key, file_name=name, missing=analysis.missing, sums=sums)
     if analysis.missing:
         names = listed(emotion(missing) for missing in analysis.missing)
         st.caption(

@@ -18,7 +18,7 @@ from emostore.services import alerting
 from emostore.services.views import watching
 from emostore.store.reports import alert_reports, reports
 from emostore.store.reports.report_views import AlertView
-from emostore.ui import links, masked
+from emostore.ui import groups, links, masked
 from emostore.ui.alerts import alert_rules, alerts
 from emostore.ui.bootstrap import open_store
 from emostore.ui.settings.scoring import label
@@ -61,6 +61,7 @@ def of_clip(view: reports.ClipView, moment: Callable[[AlertView, str], None], pr
         profile=None,
         without=("alert",) if raised else (),
     )
+    _sums(analysis)
     for alert in sorted(raised, key=lambda each: each.start_s or 0.0)[:SHOWN_ALERTS]:
         _alert(alert, moment)
     if len(raised) > SHOWN_ALERTS:
@@ -100,6 +101,18 @@ def _quality(scores: Mapping[str, float], profile: ScoringProfile) -> None:
         _("Service quality ({profile})", profile=label(profile)),
         f"{value:.1f}",
         help=plain(explain(profile.landmarks())),
+    )
+
+
+def _sums(analysis: reports.AnalysisView) -> None:
+    """One quiet line of what the label groups sum to."""
+    if analysis.scores is None:
+        return
+    found = groups.sums(analysis.scores, analysis.missing)
+    among = "; ".join(f"{groups.label(each)}: {groups.summed(each.emotions)}" for each in groups.known().values())
+    st.caption(
+        plain(" · ".join(f"{name} {value:.1%}" for name, value in found.items())),
+        help=plain(_("Sums of label groups. {groups}", groups=among)),
     )
 
 

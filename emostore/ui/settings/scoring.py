@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import streamlit as st
 
 from emostore import access
+from emostore.analytics.groups import LabelGroup, as_sum
 from emostore.analytics.quality import WEIGHTS, ScoringProfile
 from emostore.errors import EmostoreError
 from emostore.services import scoring
-from emostore.ui import urls
+from emostore.ui import groups, urls
 from emostore.ui.bootstrap import open_store
 from emostore.ui.history import report_filters
 from emostore.ui.text import _, explain
+
+Emotions = tuple[str, ...]
 
 _NAME = "profile"
 
@@ -45,22 +50,41 @@ def editor(profile: ScoringProfile) -> None:
         begun = scoring.name_of(profile)
         suggested = "" if scoring.is_built_in(profile) else profile.name
         name = st.text_input(_("Name"), suggested, max_chars=80, key=f"scoring_name_{begun}")
+        known = tuple(groups.known().values())
+        with st.container(horizontal=True):
+            positive = _part(_("Counts as positive"), profile.positive_emotions, known, f"positive_of_{begun}")
+            negative = _part(_("Counts as negative"), profile.negative_emotions, known, f"negative_of_{begun}")
+        named = _weights(positive, negative)
         weights = {
             weight: st.number_input(
-                _weight(weight), 0.0, 1.0, getattr(profile, weight), 0.05, format="%.3f", key=f"{weight}_{begun}"
+                named[weight], 0.0, 1.0, getattr(profile, weight), 0.05, format="%.3f", key=f"{weight}_{begun}"
             )
             for weight in WEIGHTS
         }
-        _save(profile, name.strip(), weights)
+        _save(profile, name.strip(), {**weights, "positive_emotions": positive, "negative_emotions": negative})
 
 
-def _save(profile: ScoringProfile, name: str, weights: dict[str, float]) -> None:
+def _part(label: str, begun: Emotions, known: Sequence[LabelGroup], key: str) -> Emotions:
+    """The emotions of a group; those that a profile has and no group are offered, too."""
+    offered = list(dict.fromkeys((*(group.emotions for group in known), begun)))
+    return st.selectbox(
+        label,
+        offered,
+        offered.index(begun),
+        format_func=lambda emotions: groups.named(emotions, known),
+        help=_("A label group. The profile keeps its emotions, whatever becomes of the group."),
+        width=190,
+        key=key,
+    )
+
+
+def _save(profile: ScoringProfile, name: str, parts: Mapping[str, object]) -> None:
     edited = None
     if not name:
         st.caption(_("Give it a name to save it. An edit of a saved one becomes its next version."))
     else:
         try:
-            edited = ScoringProfile.from_data({"name": name, "kind": profile.kind, **weights})
+            edited = ScoringProfile.from_data({"name": name, "kind": profile.kind, **parts})
         except EmostoreError as error:
             st.caption(explain(error))
     pressed = st.button(_("Save"), type="primary", icon=":material/save:", disabled=edited is None, key="save_scoring")
@@ -75,10 +99,11 @@ def _save(profile: ScoringProfile, name: str, weights: dict[str, float]) -> None
     st.rerun()
 
 
-def _weight(name: str) -> str:
+def _weights(positive: Emotions, negative: Emotions) -> dict[str, str]:
+    """What each weight is of."""
     return {
-        "positive": _("Positive: happy + surprised"),
-        "calm": _("Calm: not angry, disgusted, fearful or sad"),
+        "positive": _("Positive: {emotions}", emotions=explain(as_sum(positive))),
+        "calm": _("Calm: without {emotions}", emotions=explain(as_sum(negative))),
         "engagement": _("Engagement: positive + neutral"),
         "clarity": _("Clarity: neither unknown nor other"),
-    }[name]
+    }
