@@ -123,13 +123,13 @@ def _side(
     mean = np.where(np.isfinite(logits).all(axis=0), np.where(np.isfinite(logits), logits, 0).mean(axis=0), -np.inf)
     mean = mean.astype(np.float32)
     scores = EmotionScores.from_logits(mean.tolist())
+    outcome = records.Analysed(mean, scores, records.NewWindows(logits, 1.0, 3.0))
     raised = alerting.raised(
         alerting.active_rules(store),
         scores,
         role=voice.role,  # type: ignore[arg-type]
         speech_s=speech_s,
-        windows=alerting.trajectory(logits, 1.0, 3.0),
+        windows=alerting.windows_of(outcome, None),
         classes=voice.model.classes,
     )
-    outcome = records.Analysed(mean, scores, records.NewWindows(logits, 1.0, 3.0))
     return records.NewAnalysis(clip, voice.model, outcome, NOW, alerts=raised)

@@ -43,7 +43,7 @@ def save(store: Store, name: str, angry: float, windows: list[float] | None = No
     made = analysis(name, outcome=outcome(angry, windows), model=MODEL_OF_NINE, **about)
     trajectory = None
     if isinstance(made.outcome, clips.Analysed) and made.outcome.windows:
-        trajectory = alerting.trajectory(made.outcome.windows.logits, 1.0, 3.0)
+        trajectory = alerting.windows_of(made.outcome, None)
         assert isinstance(made.outcome, clips.Analysed)
     assert isinstance(made.outcome, clips.Analysed)
     found = alerting.raised(
@@ -147,7 +147,7 @@ def test_a_preview_and_asking_again_find_what_the_rule_finds_clip_by_clip(
             made.scores,
             role=role,  # type: ignore[arg-type]
             speech_s=3.0 if int(number) % 5 else None,
-            windows=alerting.trajectory(made.windows.logits, 1.0, 3.0),
+            windows=alerting.windows_of(made, None),
         )
         if found and int(number) < 20:
             expected.append(number)
