@@ -108,6 +108,7 @@ def write_results(
     ] = None,
     role: Annotated[str | None, typer.Option(help="Whose voice: agent, customer, mixed or unknown.")] = None,
     alert: Annotated[str | None, typer.Option(help="Clips with an alert: any, or one in this state.")] = None,
+    certainty: Annotated[str | None, typer.Option(help="Results that are certain, or uncertain.")] = None,
     model: Annotated[str | None, typer.Option(help="Scores of this model, as name@revision.")] = None,
     score: Annotated[list[str] | None, typer.Option(help="A range of a score, as angry=0.5-1.")] = None,
 ) -> None:
@@ -120,6 +121,7 @@ def write_results(
         "team": team,
         "session": session,
         "emotion": emotion,
+        "certainty": certainty,
         "group": group,
         "sum": sum_,
         "role": role,

@@ -34,6 +34,7 @@ filters = st.builds(
     emotion=st.none() | st.sampled_from(EMOTIONS),
     role=st.none() | st.sampled_from(ROLES),
     alert=st.none() | st.sampled_from(ALERTS),
+    certain=st.none() | st.booleans(),
     group=st.none() | group_names,
     group_sum=st.none() | st.tuples(group_names, ranges).map(lambda asked: (asked[0], *asked[1])),
     model=st.none() | st.tuples(names, names.filter(lambda name: "@" not in name)),

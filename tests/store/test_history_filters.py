@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from emostore.emotions import EMOTIONS, EmotionScores
+from emostore.store import preferences
 from emostore.store.alerts import alert_rules, alerts
 from emostore.store.calibration import labels
 from emostore.store.calibration.labels import NewLabel
@@ -67,6 +68,7 @@ def filled(store: Store, made: list[clips.NewAnalysis]) -> Store:
         alert_rules.add_version(session, "r", {}, "")
     clips.save_many(store, made)
     with edits.changing(store) as session:
+        preferences.write(session, {"uncertain_below": 0.6})
         for alert_id in range(1, 40):
             alerts.set_state(session, [alert_id], ALERT_STATES[alert_id % 4], "Ana")  # type: ignore[arg-type]
         for clip_id in range(1, COUNT, 4):
@@ -93,6 +95,7 @@ def fits(row: HistoryRow, wanted: HistoryFilter, raised: dict[int, list[tuple[st
         and (wanted.from_date is None or row.happened_at.date() >= wanted.from_date)
         and (wanted.to_date is None or row.happened_at.date() <= wanted.to_date)
         and (row.clip_id in heard or not wanted.labelled)
+        and (wanted.certain is None or (scores is not None and (scores.confidence >= 0.6) is wanted.certain))
         and all(scores is not None and low <= scores[name] <= high for name, low, high in wanted.scores)
         and (wanted.group is None or (scores is not None and scores.dominant in wanted.group.emotions))
         and (wanted.group_sum is None or (scores is not None and sums_to(scores, *wanted.group_sum)))
@@ -124,6 +127,7 @@ wanted_filters: st.SearchStrategy[dict[str, Any]] = st.builds(
     scenario=st.sampled_from([None, None, None, "teaching"]),
     scores=st.lists(maybe_score, max_size=2),
     alert=st.sampled_from([None, None, None, "any", "open", "resolved"]),
+    certain=st.sampled_from([None, None, True, False]),
     labelled=st.sampled_from([False, False, True]),
     enough=st.sampled_from([3, 20, 50_000]),
     limit=st.integers(1, 9),

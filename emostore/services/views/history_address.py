@@ -22,6 +22,7 @@ from emostore.store.tables.report_models import ALERT_STATES
 PERIODS = ("7", "28", "90", "365", "all", "dates")  # the last so many days, every clip, or two dates of one's own
 USUAL_PERIOD = "90"
 ALERTS = (ANY_ALERT, *ALERT_STATES)
+CERTAINTIES = ("certain", "uncertain")
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)  # what calendars offer; nobody recorded before
 _NAME_LENGTH = 200  # characters of a name that is looked for
 _ID_DIGITS = 18
@@ -98,6 +99,7 @@ def write(wanted: HistoryFilter) -> dict[str, str]:
         "emotion": wanted.emotion,
         "role": wanted.role,
         "alert": wanted.alert,
+        "certainty": None if wanted.certain is None else CERTAINTIES[not wanted.certain],
         "group": wanted.group.name if wanted.group else None,
         "sum": write_sum(wanted.group_sum[0].name, *wanted.group_sum[1:]) if wanted.group_sum else None,
         "model": "@".join(wanted.model) if wanted.model else None,
@@ -173,6 +175,7 @@ _FIELDS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "emotion": ("emotion", _one_of(EMOTIONS)),
     "role": ("role", _one_of(ROLES)),
     "alert": ("alert", _one_of(ALERTS)),
+    "certainty": ("certain", dict(zip(CERTAINTIES, (True, False), strict=True)).get),
     "model": ("model", _model),
     "group": ("group", _group),
     "sum": ("group_sum", _group_sum),

@@ -24,7 +24,8 @@ class HistoryFilter:
     `group` asks that the strongest emotion is one of a group's, `group_sum` has a group with the least and the
     most that the sum of its scores may reach; with `emotion` and `scores` they are what is asked of scores.
     `alert` is the state of an alert of the clip, or `any`. `agent` and `team` are names. `labelled` clips are those
-    that a rater has labelled.
+    that a rater has labelled. `certain` asks whether the strongest emotion is certain: its score is not below what
+    users chose for that, `uncertain_below`, which is filled in when the filter is asked.
     """
 
     agent: str | None = None
@@ -45,8 +46,10 @@ class HistoryFilter:
     labelled: bool = False
     group: EmotionGroup | None = None
     group_sum: tuple[EmotionGroup, float, float] | None = None
+    certain: bool | None = None
+    uncertain_below: float | None = None
 
     @property
     def asks_scores(self) -> bool:
         """Whether it narrows by scores, so that only clips that have some can fit."""
-        return bool(self.emotion is not None or self.scores or self.group or self.group_sum)
+        return bool(self.emotion is not None or self.scores or self.group or self.group_sum or self.certain is not None)

@@ -9,13 +9,14 @@ asked about these.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Select, exists, false, func, literal, null, select, tuple_, union_all
 from sqlalchemy.orm import Session
 
+from emostore.store import preferences
 from emostore.store.reports import score_conditions
 from emostore.store.reports.days import days_between
 from emostore.store.reports.history_filter import HistoryFilter
@@ -239,10 +240,13 @@ _LEADS = {
 
 
 def prepare(session: Session, wanted: HistoryFilter) -> HistoryQuery:
-    """Look up the names of a filter and choose the condition that leads, in at most two statements."""
+    """Look up the names of a filter and choose the condition that leads, in at most three statements."""
+    if wanted.certain is not None:
+        wanted = replace(wanted, uncertain_below=preferences.uncertain_below(session))
     names = _look_up(session, wanted)
     counted = _counts(wanted, names)
-    least = "scored" if wanted.scores or wanted.group_sum else "time"  # what leads where nothing is rare
+    # What leads where nothing is rare.
+    least = "scored" if wanted.scores or wanted.group_sum or wanted.certain is not None else "time"
     if not counted:
         return HistoryQuery(wanted, names, least)
     if len(counted) == 1 and (only := next(iter(counted))) in _IN_ORDER:

@@ -28,6 +28,9 @@ def of_scores(wanted: HistoryFilter, lead: str = "") -> Conditions:
         group, low, high = wanted.group_sum
         total = _sum(group)
         conditions += [total >= low - _ROUNDING] * (low > 0) + [total <= high + _ROUNDING] * (high < 1)
+    if wanted.certain is not None and wanted.uncertain_below is not None:
+        below = Score.confidence < wanted.uncertain_below
+        conditions.append(~below if wanted.certain else below)
     return conditions
 
 

@@ -14,7 +14,15 @@ from emostore.emotions import EMOTIONS
 from emostore.services import groups as stored_groups
 from emostore.services.metadata.descriptions import ROLES
 from emostore.services.views import history_address
-from emostore.services.views.history_address import ALERTS, FIRST_DAY, LAST_DAY, PERIODS, USUAL_PERIOD, Asked
+from emostore.services.views.history_address import (
+    ALERTS,
+    CERTAINTIES,
+    FIRST_DAY,
+    LAST_DAY,
+    PERIODS,
+    USUAL_PERIOD,
+    Asked,
+)
 from emostore.store.reports import filter_names, history
 from emostore.store.reports.history import HistoryFilter
 from emostore.store.reports.views import HistoryOptions
@@ -74,7 +82,8 @@ def draw(found: Asked) -> None:
         choice("agent", _("Agent"), known.agents, wanted.agent)
         choice("emotion", _("Emotion"), EMOTIONS, wanted.emotion, emotion)
         choice("alert", _("Alert"), ALERTS, wanted.alert, _alert)
-        rest = (wanted.team, wanted.session_id, wanted.role, wanted.model, wanted.group, wanted.group_sum)
+        of_scores = (wanted.certain, wanted.group, wanted.group_sum)
+        rest = (wanted.team, wanted.session_id, wanted.role, wanted.model, *of_scores)
         count = sum(each is not None for each in rest) + len(wanted.scores)
         label = _("More filters: {count}", count=count) if count else _("More filters")
         more = st.popover(label, icon=":material/tune:", on_change="rerun", key="more_filters")
@@ -111,6 +120,8 @@ def _draw_more(wanted: HistoryFilter, known: HistoryOptions) -> None:
     choice("role", _("Voice"), ROLES, wanted.role, role)
     models = ["@".join(model) for model in known.models]
     choice("model", _("Model"), models, "@".join(wanted.model) if wanted.model else None, model_name)
+    said = None if wanted.certain is None else CERTAINTIES[not wanted.certain]
+    choice("certainty", _("How sure"), CERTAINTIES, said, _certainty)
     _draw_groups(wanted)
     st.caption(_("Scores from and to"))
     ranges = {name: (low, high) for name, low, high in wanted.scores}
@@ -219,6 +230,10 @@ def _period(period: str) -> str:
     if period == "all":
         return _("All days")
     return _("From … to …") if period == "dates" else _("The last {count} days", count=period)
+
+
+def _certainty(name: str) -> str:
+    return {"certain": _("Certain"), "uncertain": _("Uncertain")}[name]
 
 
 def _alert(state: str) -> str:
