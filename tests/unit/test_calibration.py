@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from emostore.analytics.calibration import RAW, Calibration, Head, Priors, Scaling, alignment, apply, priors, scaling
+from emostore.analytics.calibration.applying import softmax
 from emostore.analytics.calibration.fitting import LEAST_LABELS, Clips, Labelled, Options, fit
-from emostore.analytics.calibration.stages import MOST_DOMAINS, softmax
+from emostore.analytics.calibration.stages import MOST_DOMAINS
 from emostore.analytics.reliability import difference, figures, losses
-from emostore.emotions import EmotionScores
+from emostore.emotions import EMOTIONS, EmotionScores
 from emostore.engine.baseline import Weights
 from emostore.engine.features import features
 from emostore.errors import ScoresError, SettingsError
@@ -427,3 +428,21 @@ def test_the_alignment_that_wins_on_held_out_labels_is_taken(heard: Heard) -> No
     assert losses_of[best.alignment] < losses_of["none"] - 0.01
     assert set(best.calibration.heads) == {"phone"}
     assert Calibration.from_data(json.loads(json.dumps(best.calibration.as_data()))) == best.calibration
+
+
+def test_a_head_learnt_over_the_phone_hears_more_there(heard: Heard) -> None:
+    """Five speakers that the model has not heard, each by a head that has not heard them either."""
+    mine = heard.speaker % 2 == 1
+    weights = heard.trained(~mine)
+    logits, embeddings = said(weights, heard.phone[mine])
+    clips = Clips(logits.astype(np.float32), embeddings.astype(np.float16).astype(np.float32))
+    sample, own = Labelled(clips, heard.label[mine], heard.speaker[mine]), Head(weights.head_weight, weights.head_bias)
+    found = fit(sample, clips, Options(trained=True), own)
+    plain = fit(sample, clips, Options())
+    before, cooled, after = (figures(each, sample.labels) for each in (found.before, plain.after, found.after))
+    assert after.uar > before.uar + 0.06
+    assert after.wa > before.wa + 0.06
+    assert after.nll < cooled.nll - 0.08
+    assert difference(losses(found.before, sample.labels), losses(found.after, sample.labels), sample.groups)[2] < 0
+    assert found.calibration.masked == ("other", "surprised", "unknown")
+    assert (found.after[:, [EMOTIONS.index(name) for name in found.calibration.masked]] == 0).all()

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
 
-from emostore.analytics.calibration.stages import MOST_BIAS, TEMPERATURES, Floats, Scaling, softmax
+from emostore.analytics.calibration.applying import softmax
+from emostore.analytics.calibration.stages import MOST_BIAS, TEMPERATURES, Floats, Scaling
 
 Kind = Literal["temperature", "biased", "vector"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -10,24 +10,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emostore import access
-from emostore.analytics.calibration.fitting import Clips, Fitted, Labelled, Options, fit
+from emostore.analytics.calibration import training
+from emostore.analytics.calibration.fitting import TRAINING_FOLDS, Clips, Fitted, Labelled, Options, fit, learnable
 from emostore.analytics.reliability import Figures, cautions, difference, figures, losses
-from emostore.emotions import EMOTIONS
+from emostore.emotions import BY_NAME, EMOTIONS
 from emostore.errors import MetadataError
-from emostore.i18n import Sentence
+from emostore.i18n import N_, Sentence
 from emostore.services.calibration import calibrating
 from emostore.store.calibration import labels
 from emostore.store.rollups.rollup_reading import Model
 from emostore.store.session import Store
 
 MOST_UNLABELLED = 20_000  # newest clips from which shares and domains are learnt
+FEW_TO_TRAIN = 300  # labels; of fewer, a head of a thousand numbers an emotion learns as much chance as voice
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
     """Clips whose raters agree on one emotion: what `fit` takes, and what they are.
 
-    `reasons` are why they were labelled: `random` if for any rater. `divided` counts the clips that were left out.
+    `reasons` are why they were labelled: `random` if for any rater. `divided` counts the clips that were left out,
+    `raters` those who labelled the others.
     """
 
     labelled: Labelled
@@ -35,6 +38,7 @@ class Sample:
     languages: tuple[str | None, ...]
     reasons: tuple[str, ...]
     divided: int
+    raters: int
 
     def where(self, *, domain: str | None = None, language: str | None = None) -> NDArray[np.bool_]:
         """Which clips (n,) are of a domain and of a language; None is any."""
@@ -43,6 +47,20 @@ class Sample:
             if wanted is not None:
                 kept &= np.array([value == wanted for value in values], bool)
         return kept
+
+
+@dataclass(frozen=True, slots=True)
+class Teaching:
+    """From how many `labels` a head would learn the emotions `given`; `never` are others that the model can give.
+
+    `wrong` labels are of emotions that the head never gives, `unread` ones of clips without an embedding.
+    """
+
+    labels: int
+    given: tuple[str, ...]
+    never: tuple[str, ...]
+    wrong: int
+    unread: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,6 +108,21 @@ def sample(store: Store, model: Model) -> Sample:
         tuple(clip.language for clip in clips),
         tuple("random" if "random" in clip.reasons else clip.reasons[0] for clip in clips),
         len(told) - len(kept),
+        len({rater for clip in clips for rater in clip.raters}),
+    )
+
+
+def teaching(found: Sample) -> Teaching:
+    """What there is to train a head with."""
+    rows, classes = learnable(found.labelled)
+    truth = found.labelled.labels
+    given = np.flatnonzero(np.isfinite(found.labelled.clips.logits).any(axis=0)).tolist()
+    return Teaching(
+        len(rows),
+        tuple(EMOTIONS[number] for number in classes),
+        tuple(name for number, name in enumerate(EMOTIONS) if number in given and number not in classes),
+        int((~np.isin(truth, classes)).sum()),
+        len(truth) - len(found.labelled.clips.readable),
     )
 
 
@@ -110,21 +143,43 @@ def try_out(store: Store, model: Model, options: Options) -> Trial:
         figures(fitted.before, truth),
         figures(fitted.after, truth),
         difference(losses(fitted.before, truth), losses(fitted.after, truth), groups),
-        cautions(truth, groups, found.reasons),
+        (*cautions(truth, groups, found.reasons), *(untaught(teaching(found)) if options.trained else ())),
     )
+
+
+def untaught(found: Teaching) -> tuple[Sentence, ...]:
+    """What a head that is trained like this cannot do."""
+    said = []
+    if found.labels < FEW_TO_TRAIN:
+        said.append(Sentence(_FEW, {"found": found.labels, "allowed": FEW_TO_TRAIN}))
+    if found.never:
+        never = tuple(BY_NAME[name] for name in found.never)
+        said.append(Sentence(_NEVER, {"missing": never, "allowed": training.LEAST_OF_A_CLASS, "found": found.wrong}))
+    if found.unread:
+        said.append(Sentence(_UNREAD, {"found": found.unread}))
+    return tuple(said)
 
 
 def keep(store: Store, name: str, trial: Trial) -> int:
     """Store a trial as a calibration, with what it was fitted on and its figures; its id (see `activate`)."""
     truth = trial.sample.labelled.labels
-    fitted_on = {
+    fitted_on: dict[str, Any] = {
         "options": asdict(trial.options),
         "alignment": trial.fitted.alignment,
         "labels": len(truth),
         "sessions": len(np.unique(trial.sample.labelled.groups)),
         "emotions": {name: int((truth == number).sum()) for number, name in enumerate(EMOTIONS)},
         "reasons": dict(Counter(trial.sample.reasons)),
+        "raters": trial.sample.raters,
     }
+    if trial.fitted.learnt is not None:
+        learnt = trial.fitted.learnt
+        fitted_on["trained"] = {
+            "labels": len(learnt.held_out),
+            "emotions": [EMOTIONS[number] for number in learnt.classes],
+            "strength": learnt.strength,
+            "folds": TRAINING_FOLDS,
+        }
     metrics = {"before": _metrics(trial.before), "after": _metrics(trial.after), "nll_change": list(trial.nll_change)}
     if not np.isfinite(trial.nll_change).all():
         metrics.pop("nll_change")
@@ -137,7 +192,7 @@ def _metrics(found: Figures) -> dict[str, Any]:
 
 def _corpus(store: Store, model: Model, options: Options) -> Clips:
     """The newest clips, whose labels nobody needs."""
-    wanted = options.alignment != "none"
+    wanted = options.alignment != "none" or (options.trained and options.priors)
     rows = labels.corpus(store, model, MOST_UNLABELLED, with_embeddings=wanted)
     vectors = _stacked([row[1] for row in rows]) if wanted else None
     return Clips(np.stack([row[0] for row in rows]), vectors, tuple(row[2] for row in rows))
@@ -150,3 +205,11 @@ def _stacked(vectors: list[NDArray[np.float16] | None]) -> NDArray[np.float32] |
         return None
     missing = np.full(dim, np.nan, np.float32)
     return np.stack([missing if vector is None else vector.astype(np.float32) for vector in vectors])
+
+
+_FEW = N_("A head is learnt from {found} labels here: some hundreds, {allowed} at least, make it better.")
+_NEVER = N_(
+    "The trained head never gives {missing}: of each there are fewer than {allowed} labels, or all are of one session. "
+    "The {found} labels of emotions that it cannot give count as wrong."
+)
+_UNREAD = N_("{found} labelled clips have no embedding: these keep the scores that the model gave them.")

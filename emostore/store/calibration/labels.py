@@ -77,6 +77,7 @@ class LabelledClip:
 
     clip_id: int
     session_id: int
+    raters: tuple[str, ...]
     verdicts: tuple[str, ...]
     reasons: tuple[str, ...]
     logits: NDArray[np.float32]
@@ -155,7 +156,7 @@ def labelled(store: Store, model: Model) -> list[LabelledClip]:
     """The clips with labels that a model analysed, by their ids."""
     statement = (
         select(
-            *(Clip.id, Clip.session_id, Label.emotion, Label.reason),
+            *(Clip.id, Clip.session_id, Label.rater, Label.emotion, Label.reason),
             *(Analysis.logits, Embedding.vector, Recording.domain, Recording.language),
         )
         .join(Label, Label.clip_id == Clip.id)
@@ -172,8 +173,8 @@ def labelled(store: Store, model: Model) -> list[LabelledClip]:
             found.setdefault(row[0], []).append(row)
     return [
         LabelledClip(
-            *(clip_id, rows[0][1], tuple(row[2] for row in rows), tuple(row[3] for row in rows)),
-            *(rows[0][4], rows[0][5], rows[0][6], rows[0][7]),
+            *(clip_id, rows[0][1], *(tuple(row[place] for row in rows) for place in (2, 3, 4))),
+            *rows[0][5:],
         )
         for clip_id, rows in found.items()
     ]
