@@ -23,8 +23,10 @@ run: $(VENV)/.ready  ## install, create or migrate the database, start the app o
 	$(BIN)/python -m emostore db upgrade
 	$(BIN)/python -m emostore.api --port $(PORT)
 
+# Workers share the cores among them: more threads in each of them would only wait for each other.
+test: export OMP_NUM_THREADS ?= 1
 test: $(VENV)/.dev  ## run every test that can run on this machine
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev  ## check style and formatting
 	$(BIN)/ruff check .
