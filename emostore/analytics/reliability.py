@@ -197,11 +197,15 @@ def cautions(labels: ArrayLike, groups: ArrayLike, reasons: Sequence[str]) -> tu
     found = []
     if len(y) < FEW_LABELS:
         found.append(Sentence(_FEW, {"found": len(y), "allowed": FEW_LABELS}))
+    if np.count_nonzero(counts) == 1:
+        found.append(Sentence(_ONE_EMOTION, {"emotion": BY_NAME[EMOTIONS[int(counts.argmax())]]}))
     for name, count in zip(EMOTIONS, counts.tolist(), strict=True):
         if 0 < count < FEW_OF_A_CLASS:
             found.append(Sentence(_FEW_OF, {"emotion": BY_NAME[name], "found": count}))
     number = len(np.unique(np.asarray(groups)))
-    if len(y) and number < FEW_GROUPS:
+    if number == 1:
+        found.append(Sentence(_ONE_GROUP, {}))
+    elif 1 < number < FEW_GROUPS:
         found.append(Sentence(_FEW_GROUPS, {"found": number}))
     picked = sum(reason != "random" for reason in reasons)
     if picked:
@@ -210,7 +214,9 @@ def cautions(labels: ArrayLike, groups: ArrayLike, reasons: Sequence[str]) -> tu
 
 
 _FEW = N_("{found} labels are few: from {allowed} on, a calibration error can be told from chance.")
+_ONE_EMOTION = N_("Every label says {emotion}: how well other emotions are told from it is not known.")
 _FEW_OF = N_("Only {found} labels say {emotion}: what is said of it here may be chance.")
+_ONE_GROUP = N_("All labels come from one session: how well other voices are read is not known.")
 _FEW_GROUPS = N_("The labels come from {found} sessions: other voices may differ.")
 _PICKED = N_(
     "{found} of {count} labels are of clips that were picked, not drawn at random: figures of all clips may differ."

@@ -291,6 +291,8 @@ def test_too_few_labels_and_impossible_wishes_are_refused() -> None:
         fit(few, few.clips, Options())
     logits, y = honest(LEAST_LABELS, np.array(EVEN))
     enough = Labelled(Clips(logits), y, y)
+    with pytest.raises(SettingsError, match="same emotion"):
+        fit(Labelled(Clips(logits), np.zeros_like(y), y), enough.clips, Options())
     with pytest.raises(SettingsError, match="head"):
         fit(enough, enough.clips, Options("best", "room"))
     with pytest.raises(SettingsError):

@@ -159,7 +159,12 @@ def test_few_or_picked_labels_are_named() -> None:
     assert "{emotion}" in told[0]
     assert cautions(y[:295], np.arange(295), ["random"] * 295) == ()
     many = cautions(y[: FEW_LABELS - 1], np.zeros(FEW_LABELS - 1), ["uncertain"] * (FEW_LABELS - 1))
-    assert [each.params["found"] for each in many] == [FEW_LABELS - 1, 1, FEW_LABELS - 1]
+    assert [each.params.get("found") for each in many] == [FEW_LABELS - 1, None, FEW_LABELS - 1]
+    assert "one session" in many[1].message
+    of_one = cautions(np.zeros(300), np.arange(300), ["random"] * 300)
+    assert [str(each) for each in of_one] == [
+        "Every label says angry: how well other emotions are told from it is not known."
+    ]
 
 
 def test_what_cannot_be_measured_is_refused() -> None:

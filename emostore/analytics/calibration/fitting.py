@@ -131,14 +131,19 @@ def fit(labelled: Labelled, corpus: Clips, options: Options, head: Head | None =
     """Fit the stages on labels and on clips without labels, and score each labelled clip by what others taught.
 
     A group is held out whole. Alignment and prior fusion see the clips of `corpus`, never their labels. Raises
-    `SettingsError` for too few labels, for an alignment without the model's head or without enough clips, and for a
-    head to be trained without embeddings or enough labels of two emotions.
+    `SettingsError` for too few labels or labels of one emotion, for an alignment without the model's head or without
+    enough clips, and for a head to be trained without embeddings or enough labels of two emotions.
     """
     if len(labelled.labels) < LEAST_LABELS:
         raise SettingsError(
             "{found} labels are too few to fit anything; {allowed} are needed, some hundreds are better.",
             found=len(labelled.labels),
             allowed=LEAST_LABELS,
+        )
+    if len(np.unique(labelled.labels)) < 2:
+        raise SettingsError(
+            "All {found} labels say the same emotion, from which nothing can be learnt. Label clips of others, too.",
+            found=len(labelled.labels),
         )
     classes = _checked(labelled) if options.trained else ()
     aligned = _alignments(corpus, options, head)

@@ -89,7 +89,7 @@ def _too_few(count: int) -> None:
 def _about(sample: Sample, cautions: tuple[Sentence, ...], *, learnt: bool) -> None:
     """What is measured on, and what keeps it from being trusted."""
     said = _("Measured on {count} labelled clips.", count=f"{len(sample.labelled.labels):,}")
-    if learnt:
+    if learnt and len(set(sample.labelled.groups.tolist())) > 1:
         said += " " + _("Each is scored by what was learnt from other sessions than its own.")
     if sample.divided:
         said += " " + _("Left out because their raters are divided, or could not tell: {count}.", count=sample.divided)
