@@ -30,17 +30,18 @@ class Served(App):
         return [sys.executable, "-m", "emostore.api", "--port", str(self.port)]
 
 
-@pytest.fixture
-def filled(tmp_path: Path) -> Iterator[App]:
-    store = create_store(f"sqlite:///{tmp_path / 'emostore.db'}")
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """One server for all tests, which only read."""
+    folder: Path = tmp_path_factory.mktemp("history")
+    store = create_store(f"sqlite:///{folder / 'emostore.db'}")
     migrate.upgrade(store)
     now = datetime.now(UTC)
     for number in range(CLIPS):
         happened_at = now - timedelta(hours=3 * number)
         saved(store, name=f"{number:02}.wav", agent=(NASTY, "Bob")[number % 2], happened_at=happened_at)
     store.close()
-    app = new_app(tmp_path)
-    served = Served(app.data_dir, app.port)
+    served = Served(folder, new_app(folder).port)
     served.start()
     yield served
     served.kill()
