@@ -13,6 +13,7 @@ from emostore.analytics.calibration.fitting import Options
 from emostore.emotions import EMOTIONS, EmotionScores
 from emostore.errors import MetadataError, SettingsError
 from emostore.services.calibration import calibrating, fitting, label_list, labelling
+from emostore.services.metadata.sidecar import MAX_PROBLEMS
 from emostore.store import audit
 from emostore.store.calibration import calibrations, label_reading, labels
 from emostore.store.calibration.labels import NewLabel
@@ -184,6 +185,27 @@ def test_a_file_is_known_by_the_end_of_its_name(store: Store) -> None:
     assert found["2.wav", 0] == ids["bob/2.wav"]
     assert found["call/3.wav", None] == ids["3.wav"]
     assert not {("2.wav", 1), ("eva/2.wav", 0)} & found.keys()
+
+
+def test_a_list_that_contradicts_itself_labels_nothing(sqlite_store: Store) -> None:
+    ids = fill(sqlite_store, 2)
+    found = label_list.check(sqlite_store, f"clip,file,emotion\n{ids[0]},c1.wav,sad\n{ids[1]},c1.wav,sad\n".encode())
+    assert (list(found.labels), found.refused) == ([(ids[1], "local")], 1)
+    with pytest.raises(MetadataError, match="more than one column for emotion"):
+        label_list.check(sqlite_store, b"clip,emotion,label\n1,sad,angry\n")
+
+
+def test_every_refused_row_is_counted_though_not_each_is_told(sqlite_store: Store) -> None:
+    found = label_list.check(sqlite_store, b"clip,emotion\n" + b"77,sad\n" * 300)
+    assert found.refused == 300
+    assert len(found.problems) == MAX_PROBLEMS + 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
+def test_a_list_is_read_as_excel_saves_it(sqlite_store: Store, encoding: str) -> None:
+    (clip_id,) = fill(sqlite_store, 1)
+    found = label_list.check(sqlite_store, f"片段,情绪\n{clip_id},生气\n".encode(encoding))
+    assert [label.emotion for label in found.labels.values()] == ["angry"]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from emostore.errors import EmostoreError, MetadataError
 from emostore.i18n import N_, Sentence
 from emostore.services.calibration import labelling
 from emostore.services.exports.export_tables import undefused
-from emostore.services.metadata.sidecar import MAX_BYTES, MAX_PROBLEMS, MAX_ROWS
+from emostore.services.metadata.sidecar import MAX_BYTES, MAX_PROBLEMS, MAX_ROWS, decoded
 from emostore.store.calibration import label_reading
 from emostore.store.calibration.labels import NewLabel, Reason
 from emostore.store.session import Store
@@ -47,13 +47,15 @@ _WORDS = {
 class Checked:
     """What a list would do: labels by clip and rater, how many of them are new or change one, and what is wrong.
 
-    A row with a problem is left out. `said_at` has the times of those labels that come with one.
+    `refused` rows have a problem and are left out; `problems` tells of the first. `said_at` has the times of labels
+    that come with one.
     """
 
     labels: Mapping[tuple[int, str], NewLabel] = field(default_factory=dict)
     said_at: Mapping[tuple[int, str], datetime] = field(default_factory=dict)
     new: int = 0
     changed: int = 0
+    refused: int = 0
     problems: tuple[Sentence, ...] = ()
 
 
@@ -62,15 +64,15 @@ def check(store: Store, data: bytes) -> Checked:
 
     Besides: second, intensity (1 to 5), rater (without one, the current user), comment, reason (without one,
     `imported`), labelled_at (without one, now). The hash of the recording counts more than the number of the clip,
-    which is another one in another database. UTF-8; emotions in English or Chinese, or "cannot tell". A table of
-    labels that this program exported is such a list. Changes nothing. Raises `MetadataError` if it is too large or
-    no such list.
+    which is another one in another database. UTF-8, UTF-16 or GB18030; emotions in English or Chinese, or "cannot
+    tell". A table of labels that this program exported is such a list. Changes nothing. Raises `MetadataError` if it is
+    too large or no such list.
     """
     access.require("read")
     found: dict[tuple[int, str], NewLabel] = {}
     said_at: dict[tuple[int, str], datetime] = {}
     problems: list[Sentence] = []
-    untold = 0
+    refused = 0
     user = access.current_user().name
     rows = list(_rows(data))
     known = _Known(store, [row for _, row in rows])
@@ -85,17 +87,16 @@ def check(store: Store, data: bytes) -> Checked:
             if moment is not None:
                 said_at[clip_id, rater] = moment
         except EmostoreError as error:
-            if len(problems) < MAX_PROBLEMS:
+            refused += 1
+            if refused <= MAX_PROBLEMS:
                 problems.append(Sentence(_LINE, {"line": number, "problem": error}))
-            else:
-                untold += 1
-    if untold:
-        problems.append(Sentence(_MORE, {"count": untold}))
+    if refused > MAX_PROBLEMS:
+        problems.append(Sentence(_MORE, {"count": refused - MAX_PROBLEMS}))
     there = label_reading.of_clips(store, {clip_id for clip_id, _ in found})
     before = {(view.clip_id, view.rater): view.label for views in there.values() for view in views}
     new = sum(key not in before for key in found)
     changed = sum(key in before and before[key] != label for key, label in found.items())
-    return Checked(found, said_at, new, changed, tuple(problems))
+    return Checked(found, said_at, new, changed, refused, tuple(problems))
 
 
 def save(store: Store, checked: Checked) -> None:
@@ -114,16 +115,16 @@ def _rows(data: bytes) -> Iterator[tuple[int, dict[str, str]]]:
         raise MetadataError(
             "The list is larger than {allowed} MB. Split it into several.", allowed=MAX_BYTES // 1024**2
         )
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise MetadataError("The list is not UTF-8 text. Save it as CSV in UTF-8.") from error
+    text = decoded(data)
     first = text.split("\n", 1)[0]
     try:
         rows = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
         header = [_COLUMNS.get(clean(cell).lower()) for cell in next(rows, [])]
         if "emotion" not in header or not {"clip", "file", "sha256"} & set(header):
             raise MetadataError("The list needs a column emotion, and a column clip or file.")
+        for name in filter(None, header):
+            if header.count(name) > 1:
+                raise MetadataError("The list has more than one column for {name}. Take one away.", name=name)
         for number, row in enumerate(rows, start=2):
             if number > MAX_ROWS + 1:
                 raise MetadataError("The list has more than {allowed} rows. Split it into several.", allowed=MAX_ROWS)
@@ -153,6 +154,8 @@ class _Known:
             number = _number(given)
             if number is None or number not in self._there:
                 raise MetadataError("There is no clip {found}.", found=given[:50])
+            if row.get("file") and number not in self._named.get((row["file"], _number(row.get("channel"))), []):
+                raise MetadataError("The clip {clip} is not of the file {name}.", clip=number, name=row["file"][:100])
             return number
         name, known = (sha256, self._hashed) if sha256 else (row.get("file", ""), self._named)
         found = known.get((name, _number(row.get("channel"))), [])

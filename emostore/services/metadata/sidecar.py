@@ -78,7 +78,7 @@ def read(data: bytes, time_zone: str) -> Sidecar:
         raise MetadataError(
             "The list is larger than {allowed} MB. Split it into several.", allowed=MAX_BYTES // 1024**2
         )
-    text = _decoded(data)
+    text = decoded(data)
     first = text.split("\n", 1)[0]
     delimiter = max(_DELIMITERS, key=first.count)
     try:
@@ -149,7 +149,8 @@ class _Table:
             self._untold += 1
 
 
-def _decoded(data: bytes) -> str:
+def decoded(data: bytes) -> str:
+    """The text of a list, as Excel and others save it. Raises `MetadataError` if it is none."""
     encodings = ["utf-16"] if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ["utf-8-sig", "gb18030"]
     for encoding in encodings:
         try:

@@ -87,8 +87,9 @@ def from_list() -> None:
     with st.expander(_("Labels from a list (CSV)"), icon=":material/upload_file:"):
         st.caption(
             _(
-                "A table with the columns `file` (or `clip`, its number) and `emotion`; if you like also `channel`, "
-                "`second`, `intensity`, `rater` and `comment`. Nothing is saved before you confirm it."
+                "A table with the columns `file` (or `clip`, its number) and `emotion`; if you like also `channel` "
+                "(the first is 0, as in exports), `second`, `intensity`, `rater` and `comment`. Nothing is saved "
+                "before you confirm it."
             )
         )
         number = st.session_state.setdefault(_ROUND, 0)
@@ -109,7 +110,7 @@ def from_list() -> None:
                 new=f"**{checked.new:,}**",
                 changed=f"**{checked.changed:,}**",
                 same=f"{same:,}",
-                refused=f"{len(checked.problems):,}",
+                refused=f"{checked.refused:,}",
             )
         )
         for problem in checked.problems[:_SHOWN_PROBLEMS]:
