@@ -123,8 +123,8 @@ def trusted(
     """
     if not any(rule.operator in ("<", "<=") for rule in rules):
         return classes
-    seen = absent(model).seen
-    return tuple(name for name in classes if name not in seen) if seen else classes
+    never = absent(model).never
+    return tuple(name for name in classes if name not in never) if never else classes
 
 
 def absent(store: Store) -> masked.Reader:

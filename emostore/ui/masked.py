@@ -13,7 +13,7 @@ from emostore.ui.text import _, emotion, listed, plain
 def given(model: str, revision: str) -> tuple[str, ...]:
     """The emotions that a model can give, by its own word and by what was seen of it."""
     found = masked.of(open_store(), (model, revision))
-    return tuple(name for name in EMOTIONS if name not in (*found.declared, *found.seen))
+    return tuple(name for name in EMOTIONS if name not in (*found.declared, *found.never))
 
 
 def note(model: str, revision: str, *, declared: bool = True) -> None:
@@ -33,4 +33,10 @@ def note(model: str, revision: str, *, declared: bool = True) -> None:
                 names=names,
                 count=f"{found.clips:,}",
             )
+        )
+    if found.untaught:
+        names = listed(map(emotion, found.untaught))
+        st.caption(
+            ":material/visibility_off: "
+            + _("The trained head in use was not taught {names}. Take them as not measured.", names=names)
         )

@@ -220,8 +220,7 @@ class Calibration:
     @property
     def masked(self) -> tuple[str, ...]:
         """The emotions that a trained head never gives, in their order."""
-        biases = () if self.trained is None else self.trained.bias.tolist()
-        return tuple(name for name, bias in zip(EMOTIONS, biases, strict=False) if bias == -np.inf)
+        return () if self.trained is None else _silent(self.trained.bias)
 
     def for_windows(self) -> Calibration:
         """What of it holds where there are logits and no embeddings, as of windows: scaling and priors, and no heads.
@@ -259,6 +258,15 @@ class Calibration:
 
 
 RAW = Calibration()
+
+
+def masked_by(bias: object) -> tuple[str, ...]:
+    """The emotions that a head never gives, by its bias as `Head.as_data` wrote it. Raises `SettingsError`."""
+    return _silent(_decoded("bias", bias, _N))
+
+
+def _silent(bias: Singles) -> tuple[str, ...]:
+    return tuple(name for name, value in zip(EMOTIONS, bias.tolist(), strict=True) if value == -np.inf)
 
 
 def _numbers(name: str, values: object, low: float, high: float) -> tuple[float, ...]:

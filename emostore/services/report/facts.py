@@ -179,7 +179,7 @@ class _Known:
             scenario=cast(Scenario | None, view.scenario),
             role=cast(Role, view.role),
             speech_s=math.inf if view.speech_s is None else view.speech_s,
-            classes=[name for name in EMOTIONS if name not in (*analysis.missing, *absent.seen)],
+            classes=[name for name in EMOTIONS if name not in (*analysis.missing, *absent.never)],
             alert_rules=self._rules,
         )
         # A voice of an employee is shown for coaching, never scored.

@@ -235,6 +235,9 @@ def not_produced(model: str, absent: Masked, words: Wording) -> list[Part]:
                 count=Markup(f"{absent.clips:,}"),
             )
         )
+    if absent.untaught:
+        names = words.listed(map(words.emotion, absent.untaught))
+        said.append(_("The trained head in use was not taught {names}. Take them as not measured.", names=names))
     return [Text(Markup(" ").join(said), quiet=True)] if said else []
 
 
