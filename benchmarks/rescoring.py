@@ -10,6 +10,7 @@ small change again and again; how long the slowest of these took is the second f
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import tempfile
 import threading
@@ -86,6 +87,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     rows = []
+    gc.collect()
+    gc.freeze()  # as the server does
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.folder or Path(temporary)
         for kind in given.databases:

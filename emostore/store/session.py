@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pgvector import HalfVector
 from pgvector.psycopg.halfvec import HalfVectorBinaryDumper
 from sqlalchemy import URL, Connection, Engine, Pool, create_engine, event, make_url
@@ -18,10 +19,12 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from emostore.errors import StoreError
 from emostore.store.failures import named, place
+from emostore.store.tables.arrays import ArrayDumper
 
 BUSY_TIMEOUT_S = 30.0  # how long a statement waits for another writer before the user is told
 _RETRY_S = 0.02
 _CACHE_KIB = 32_768  # of SQLite's pages, at most, a connection; the 2 MiB by default make a large batch slow
+_LOG_PAGES = 4_000  # 16 MiB, after which they are copied into the file: a page that many commits change is copied once
 _MAPPED_BYTES = 2**31 - 65_536  # of the file are read where the system has them, without a copy (SQLite allows no more)
 
 
@@ -123,6 +126,7 @@ def _prepare_sqlite(connection: Any, busy_timeout_s: float, foreign_keys: bool) 
     _use_wal(connection, busy_timeout_s)
     connection.execute("PRAGMA synchronous = NORMAL")  # with WAL, a power cut loses the last commits, never the file
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
     connection.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}")
     connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
 
@@ -148,6 +152,7 @@ def _prepare_postgresql(connection: Any, busy_timeout_s: float) -> None:
     # Without an extension's type id the server takes the type from the column, so this works
     # before the extension exists too.
     connection.adapters.register_dumper(HalfVector, HalfVectorBinaryDumper)
+    connection.adapters.register_dumper(np.ndarray, ArrayDumper)
     # Reports read a few rows by an index each: compiling such a query takes longer than running it, and the
     # default price of reading out of order is that of a turning disk.
     connection.execute("SET jit = off")

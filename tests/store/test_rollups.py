@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -20,7 +21,7 @@ from emostore.emotions import EmotionScores
 from emostore.errors import MetadataError
 from emostore.store.alerts import alert_rules, alerts
 from emostore.store.calibration import calibrations
-from emostore.store.rollups import rollup_build, rollup_sql
+from emostore.store.rollups import rollup_build, rollup_sql, rollups
 from emostore.store.session import Store
 from emostore.store.tables.models import (
     ROLES,
@@ -34,7 +35,7 @@ from emostore.store.tables.models import (
     Recording,
     RecordingSession,
 )
-from emostore.store.tables.report_models import ALERT_STATES, EVERYBODY, Alert, RollupState
+from emostore.store.tables.report_models import ALERT_STATES, CLUSTER_VALUES, EVERYBODY, MOMENTS, Alert, RollupState
 from emostore.store.writing import clips, deletes, edits
 from tests.store import rollup_oracle
 from tests.store.samples import MODEL, NOON, OTHER_MODEL, analysed, analysis, recording, sha
@@ -215,6 +216,14 @@ def test_saving_the_same_again_counts_nothing_twice(store: Store) -> None:
     rows, _ = rollup_oracle.stored(store)
     assert rows == rollup_oracle.recomputed(store)[0]
     assert {row["clips"] for row in rows.values()} <= {1, 2}
+
+
+def test_products_of_a_session_of_a_million_clips_are_exact() -> None:
+    large = [[1_000_000, 999_999_999_999, 500_000_000_001, 7], [3_100, 3_099_999_999, 3_099_999_998, 3_099_999_997]]
+    found = rollups._moments(np.array(large, np.int64)).tolist()
+    for cluster, products in zip(large, found, strict=True):
+        wanted = rollup_oracle.moments(Counter(dict(zip(CLUSTER_VALUES, cluster, strict=True))))
+        assert dict(zip(MOMENTS, products, strict=True)) == wanted
 
 
 def test_days_follow_the_reporting_time_zone_once_they_are_made_again(store: Store) -> None:

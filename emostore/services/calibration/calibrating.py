@@ -34,8 +34,10 @@ from emostore.store.writing import clips, edits, records
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 5_000  # analyses in one transaction: a fifth of a second, in which nobody else writes to SQLite
-BREATH_S = 0.11  # between two of them; who waits for SQLite's lock asks for it every tenth of a second
+AT_ONCE = 10_000  # analyses in one transaction, at most: the more, the fewer roll-ups are touched twice
+HELD_S = 0.4  # that one may take, in which nobody else writes to SQLite; what took longer is followed by less
+PAUSE_S = 0.11  # between two of them, at most; who waits for SQLite's lock asks for it every tenth of a second
+_LEAST = 500  # analyses in one transaction, however slow
 _TRIES = 5  # to save while calibrations come and go
 
 _lock = threading.Lock()
@@ -209,19 +211,23 @@ def _work(store: Store) -> None:
 def _score(store: Store, view: CalibrationView, cancelled: Callable[[], bool]) -> None:
     """Score batch after batch, and flip behind the last."""
     calibration = parsed(view)
-    breath_s = BREATH_S if store.engine.name == "sqlite" else 0.0
-    saved_at = time.monotonic() - breath_s
+    at_once, written_at, took_s = AT_ONCE, 0.0, 0.0
     while not cancelled():
-        batch = rescoring.next_batch(store, view.id, AT_ONCE, with_embeddings=calibration.reads_embeddings)
+        batch = rescoring.next_batch(store, view.id, at_once, with_embeddings=calibration.reads_embeddings)
         if batch is None:
             return
         if not len(batch.ids):
             _flip(store, view)
             return
         scores = apply(calibration, batch.logits, batch.embeddings, batch.domains or None)
-        time.sleep(max(0.0, saved_at + breath_s - time.monotonic()))
+        if store.engine.name == "sqlite":
+            # Who waits asks again after ever longer whiles, each at most half as long as he has waited.
+            time.sleep(max(0.0, written_at + min(PAUSE_S, took_s / 2) - time.monotonic()))
+        began = time.monotonic()
         rescoring.save(store, view.id, batch, scores)
-        saved_at = time.monotonic()
+        written_at = time.monotonic()
+        took_s = max(written_at - began, 1e-3)
+        at_once = min(AT_ONCE, max(_LEAST, int(len(batch.ids) * HELD_S / took_s)))
 
 
 def _flip(store: Store, view: CalibrationView) -> None:

@@ -8,8 +8,8 @@ once share it. Clips that were deleted meanwhile are left out, and what changed 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,21 @@ from emostore.store.writing import bulk
 Floats = NDArray[np.float64]
 
 _N = len(EMOTIONS)
-_WRITTEN = (*EMOTIONS, "dominant", "confidence", "entropy")
+_WRITTEN = (*EMOTIONS, "confidence", "entropy", "dominant")
+_WORDS = np.array(EMOTIONS, object)
+
+# By hand and sent as they are, a clip's time straight from the clip: see `rollup_sql`.
+_NAMES = ("analysis_id", "calibration_id", *_WRITTEN, "clip_id")
+_INSERT = (
+    f"INSERT INTO scores ({', '.join(_NAMES)}, happened_at) VALUES ({', '.join('?' * len(_NAMES))},"
+    f" (SELECT happened_at FROM clips WHERE id = ?{len(_NAMES)}))"
+)
+_ARRAYS = ["bigint"] * 2 + ["double precision"] * (_N + 2) + ["text", "bigint"]
+_INSERT_ARRAYS = (
+    f"INSERT INTO scores ({', '.join(_NAMES)}, happened_at) SELECT given.*, clips.happened_at"
+    f" FROM unnest({', '.join(f'%s::{kind}[]' for kind in _ARRAYS)}) AS given({', '.join(_NAMES)})"
+    " JOIN clips ON clips.id = given.clip_id"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +57,29 @@ class Batch:
     logits: NDArray[np.float32]
     embeddings: NDArray[np.float16] | None
     domains: tuple[str | None, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Written:
+    """What rows of `Score` have of their scores (n, 9); see `saving.score_row`. `dominant` counts in `EMOTIONS`."""
+
+    scores: Floats
+    confidence: Floats
+    entropy: Floats
+    dominant: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, scores: Floats) -> Self:
+        values = np.minimum(scores, 1.0)
+        return cls(values, values.max(axis=1), _entropy(values), values.argmax(axis=1))
+
+    def only(self, rows: NDArray[np.int64]) -> Self:
+        return replace(self, **{each.name: getattr(self, each.name)[rows] for each in fields(self)})
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """In the order of `_WRITTEN`."""
+        columns = (*self.scores.T, self.confidence, self.entropy, _WORDS[self.dominant])
+        return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
 def next_batch(store: Store, calibration_id: int, limit: int, *, with_embeddings: bool = False) -> Batch | None:
@@ -66,9 +103,9 @@ def next_batch(store: Store, calibration_id: int, limit: int, *, with_embeddings
                 .join(Recording, Recording.id == Clip.recording_id)
                 .outerjoin(Embedding, Embedding.analysis_id == Analysis.id)
             )
-        rows = session.execute(statement.order_by(Analysis.id).limit(limit)).all()
+        rows = session.connection().execute(statement.order_by(Analysis.id).limit(limit)).all()
     ids = np.array([row[0] for row in rows], np.int64)
-    logits = np.stack([row[1] for row in rows]) if rows else np.zeros((0, len(EMOTIONS)), np.float32)
+    logits = _logits([row[1] for row in rows])
     last = int(ids[-1]) if len(ids) else state.scored_to
     vectors = _stacked([row[2] for row in rows]) if with_embeddings else None
     domains = tuple(row[3] for row in rows) if with_embeddings else ()
@@ -77,11 +114,12 @@ def next_batch(store: Store, calibration_id: int, limit: int, *, with_embeddings
 
 def save(store: Store, calibration_id: int, batch: Batch, scores: Floats) -> bool:
     """Write the scores (n, 9) of a batch; False if somebody else has come past it, or stopped it, meanwhile."""
+    written = _Written.of(scores)
     with store.transaction() as session:
         state = _state(session, calibration_id, lock=True)
         if state is None or state.state != "scoring" or state.scored_to != batch.first:
             return False
-        _write(session, calibration_id, batch, scores)
+        _write(session, calibration_id, batch, written)
         session.execute(update(Calibration).where(Calibration.id == calibration_id).values(scored_to=batch.last))
     return True
 
@@ -99,7 +137,7 @@ def of_recordings(session: Session, calibration_id: int, recording_ids: Sequence
             .where(condition, Analysis.status == "analysed", _scored(calibration_id))
         )
         rows += session.execute(statement, parameters).all()
-    logits = np.stack([row[1] for row in rows]) if rows else np.zeros((0, len(EMOTIONS)), np.float32)
+    logits = _logits([row[1] for row in rows])
     ids = np.array([row[0] for row in rows], np.int64)
     return Batch(0, 0, ids, logits, _stacked([row[2] for row in rows]), tuple(row[3] for row in rows))
 
@@ -107,7 +145,7 @@ def of_recordings(session: Session, calibration_id: int, recording_ids: Sequence
 def rewrite(session: Session, calibration_id: int, batch: Batch, scores: Floats) -> list[int]:
     """Put other scores (n, 9) in the place of those under a calibration, and into the roll-ups; the clips' ids."""
     changed: list[int] = []
-    rows = dict(zip(batch.ids.tolist(), _columns(scores), strict=True))
+    rows = dict(zip(batch.ids.tolist(), _Written.of(scores).rows(), strict=True))
     table = bulk.table(Score)
     values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in _WRITTEN}
     statement = update(table).where(
@@ -142,7 +180,7 @@ def progress(store: Store, calibration_id: int) -> tuple[int, int]:
         return session.scalar(done) or 0, total
 
 
-def _write(session: Session, calibration_id: int, batch: Batch, scores: Floats) -> None:
+def _write(session: Session, calibration_id: int, batch: Batch, written: _Written) -> None:
     raised = (
         select(func.count())
         .where(Alert.analysis_id == Analysis.id, Alert.state != "false_alarm")
@@ -159,19 +197,23 @@ def _write(session: Session, calibration_id: int, batch: Batch, scores: Floats) 
         .order_by(Clip.id)  # as everybody locks them
         .with_for_update(of=Clip, key_share=True)
     )
-    where = {key: row for row, key in enumerate(batch.ids.tolist())}
-    there = [(where[row[0]], row) for row in session.execute(held) if row[0] in where]
-    if not there:
+    ours = set(batch.ids.tolist())
+    connection = session.connection()
+    rows = [row for row in connection.execute(held).all() if row[0] in ours]
+    if not rows:
         return
-    rows, facts = [], []
-    for (_, found), values in zip(there, _columns(scores[[row for row, _ in there]]), strict=True):
-        analysis_id, clip_id, session_id, agent_id, role, happened_at, speech_s, duration_s, alerts = found
-        about = {"analysis_id": analysis_id, "clip_id": clip_id, "happened_at": happened_at}
-        rows.append({**about, "calibration_id": calibration_id, **dict(zip(_WRITTEN, values, strict=True))})
-        place = (clip_id, calibration_id, session_id, agent_id, role, happened_at)
-        facts.append((*place, speech_s, duration_s, alerts, values[_N], *values[:_N]))
-    bulk.add(session, Score, rows)
-    rollups.add(session, rollup_facts.from_rows(facts))
+    analyses, clips, sessions, agents, roles, times, speech, lengths, alerts = zip(*rows, strict=True)
+    written = written.only(np.searchsorted(batch.ids, analyses))
+    numbers = [np.array(analyses, np.int64), np.full(len(rows), calibration_id, np.int64), *written.scores.T]
+    columns = [*numbers, written.confidence, written.entropy, _WORDS[written.dominant], np.array(clips, np.int64)]
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(_INSERT_ARRAYS, tuple(c.tolist() if c.dtype == object else c for c in columns))
+    else:
+        connection.exec_driver_sql(_INSERT, list(zip(*(column.tolist() for column in columns), strict=True)))
+    calibrations = [calibration_id] * len(rows)
+    places = (clips, calibrations, sessions, agents, roles, times)
+    facts = rollup_facts.from_columns(*places, speech, lengths, alerts, written.dominant, written.scores)
+    rollups.add(session, facts)
 
 
 def _state(session: Session, calibration_id: int, *, lock: bool = False) -> Any:
@@ -186,18 +228,14 @@ def _scored(calibration_id: int) -> Any:
     return exists().where(Score.analysis_id == Analysis.id, Score.calibration_id == calibration_id)
 
 
-def _columns(scores: Floats) -> list[tuple[Any, ...]]:
-    """What a row of `Score` has of its scores, in the order of `_WRITTEN`; see `saving.score_row`."""
-    values = np.minimum(scores, 1.0)
-    dominant = [EMOTIONS[i] for i in values.argmax(axis=1).tolist()]
-    more = zip(values.tolist(), dominant, values.max(axis=1).tolist(), _entropy(values).tolist(), strict=True)
-    return [(*nine, name, confidence, entropy) for nine, name, confidence, entropy in more]
-
-
 def _entropy(scores: Floats) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(scores > 0, scores * np.log(scores), 0.0)
     return np.asarray(np.clip(-terms.sum(axis=1) / np.log(len(EMOTIONS)), 0.0, 1.0))
+
+
+def _logits(rows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    return np.concatenate([np.zeros(0, np.float32), *rows]).reshape(-1, _N)
 
 
 def _stacked(vectors: Sequence[NDArray[np.float16] | None]) -> NDArray[np.float16] | None:

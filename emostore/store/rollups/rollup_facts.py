@@ -53,25 +53,45 @@ class Facts:
 
 
 def from_rows(rows: Iterable[Sequence[Any]]) -> Facts:
-    """Facts of rows in the order of `COLUMNS`."""
+    """Facts of rows in the order of `of_clips`."""
     found = list(rows)
-    counted = np.zeros((len(found), len(COUNTED)), np.int64)
     if not found:
-        return Facts(np.zeros(0, np.int64), np.zeros((0, 4), np.int64), [], counted)
+        nothing = np.zeros((0, len(COUNTED)), np.int64)
+        return Facts(nothing[:, 0], nothing[:, :4], [], nothing)
     clips, calibrations, sessions, agents, roles, times, speech, lengths, alerts, dominant, *scores = zip(
         *found, strict=True
     )
+    places = (clips, calibrations, sessions, agents, roles, times)
+    numbers = np.array([_DOMINANT[name] for name in dominant], np.int64)
+    return from_columns(*places, speech, lengths, alerts, numbers, np.array(scores, np.float64).T)
+
+
+def from_columns(
+    clips: Sequence[int],
+    calibrations: Sequence[int],
+    sessions: Sequence[int],
+    agents: Sequence[int | None],
+    roles: Sequence[str],
+    times: Sequence[datetime],
+    speech: Sequence[float | None],
+    lengths: Sequence[float],
+    alerts: Sequence[int],
+    dominant: Ints,
+    scores: NDArray[np.float64],
+) -> Facts:
+    """Facts of n clips, each argument a column; `dominant` (n,) counts in `EMOTIONS`, `scores` is (n, 9)."""
+    counted = np.zeros((len(clips), len(COUNTED)), np.int64)
     where = [calibrations, sessions, [_ROLE[role] for role in roles], [agent or NOBODY for agent in agents]]
     # What was not listened to counts with its whole length.
     seconds = [length if heard is None else heard for heard, length in zip(speech, lengths, strict=True)]
     weights = np.rint(np.array(seconds, np.float64) * WEIGHT_UNIT).astype(np.int64)
-    units = np.rint(np.array(scores, np.float64).T * SCORE_UNIT).astype(np.int64)
+    units = np.rint(scores * SCORE_UNIT).astype(np.int64)
     counted[:, 0] = 1
     counted[:, 1] = alerts
     counted[:, 2] = weights
     counted[:, 3 : 3 + _N] = units
     counted[:, 3 + _N : 3 + 2 * _N] = units * weights[:, None] // WEIGHT_UNIT
-    counted[np.arange(len(found)), [3 + 2 * _N + _DOMINANT[name] for name in dominant]] = 1
+    counted[np.arange(len(clips)), 3 + 2 * _N + dominant] = 1
     return Facts(np.array(clips, np.int64), np.array(where, np.int64).T, times, counted)
 
 

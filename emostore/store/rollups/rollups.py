@@ -13,8 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -23,9 +22,11 @@ from sqlalchemy.orm import Session
 
 from emostore.store.rollups import rollup_facts, rollup_sql
 from emostore.store.rollups.rollup_facts import Facts, Ints
-from emostore.store.tables.models import ROLES, Clip
+from emostore.store.tables.models import Clip
 from emostore.store.tables.report_models import EVERYBODY, MOMENTS, SCORE_UNIT, SPANS, RollupState, clusters, rollups
 from emostore.store.writing import bulk
+
+Days = TypeVar("Days", int, Ints)
 
 _NO_FACTS = rollup_facts.from_rows([])
 _SESSIONS = 1 + len(MOMENTS)  # columns that come from clusters
@@ -90,7 +91,7 @@ def apply(session: Session, before: Facts, after: Facts, zone: ZoneInfo) -> None
     _add(session, *_grouped(daily, values))
 
 
-def span_start(day: int, span: int) -> int:
+def span_start(day: Days, span: int) -> Days:
     """The first day of the span in which a day lies, as ordinals: a week's is its Monday."""
     return day - (day - 1) % span
 
@@ -99,65 +100,50 @@ def _move_clusters(session: Session, keys: Ints, sums: Ints) -> Ints:
     """Change the clusters, and tell how many more there are and how their products change, for each key."""
     answer = np.zeros((len(keys), _SESSIONS), np.int64)
     touched = sums.any(axis=1)
-    names = [(c, s, date.fromordinal(d), ROLES[r], a) for c, s, d, r, a in keys[touched].tolist()]
-    by_name = sorted(range(len(names)), key=lambda i: names[i])
-    changes = sums[touched].tolist()
-    now = rollup_sql.add_up_returning(
-        session.connection(), clusters, [names[i] for i in by_name], [changes[i] for i in by_name]
-    )
-    rows = []
-    for name, difference in zip(names, changes, strict=True):
-        after = now[name]
-        before = tuple(a - d for a, d in zip(after, difference, strict=True))
-        new, old = _moments(*after), _moments(*before)
-        rows.append([(after[0] > 0) - (before[0] > 0), *(n - o for n, o in zip(new, old, strict=True))])
-    if rows:
-        answer[touched] = rows
-    rollup_sql.drop(session.connection(), clusters, [names[i] for i in by_name if now[names[i]][0] == 0])
+    keys, sums = keys[touched], sums[touched]
+    now = rollup_sql.add_up_returning(session.connection(), clusters, keys, sums)
+    before = now - sums
+    answer[touched, 0] = (now[:, 0] > 0).astype(np.int64) - (before[:, 0] > 0)
+    answer[touched, 1:] = _moments(now) - _moments(before)
+    rollup_sql.drop(session.connection(), clusters, keys[now[:, 0] == 0])
     return answer
 
 
-def _moments(clips: int, positive: int, negative: int, neutral: int) -> tuple[int, ...]:
-    """The products in the order of `MOMENTS`, in units of 1 for clips squared and `SCORE_UNIT` else."""
-    half = SCORE_UNIT // 2
-    return (
-        clips * clips,
-        clips * positive,
-        clips * negative,
-        clips * neutral,
-        (positive * positive + half) // SCORE_UNIT,
-        (positive * negative + half) // SCORE_UNIT,
-        (positive * neutral + half) // SCORE_UNIT,
-        (negative * negative + half) // SCORE_UNIT,
-        (negative * neutral + half) // SCORE_UNIT,
-        (neutral * neutral + half) // SCORE_UNIT,
-    )
+def _moments(cluster: Ints) -> Ints:
+    """The products of clusters (n, 4) in the order of `MOMENTS`, in units of 1 for clips squared, else `SCORE_UNIT`."""
+    clips, *parts = cluster.T
+    products = [clips * each for each in cluster.T]
+    for i, first in enumerate(parts):
+        for second in parts[i:]:
+            # In two steps, since what thousands of clips give has no room in 64 bits before it is divided.
+            whole, rest = np.divmod(first, SCORE_UNIT)
+            products.append(whole * second + (rest * second + SCORE_UNIT // 2) // SCORE_UNIT)
+    return np.stack(products, 1)
 
 
 def _add(session: Session, keys: Ints, values: Ints) -> None:
     """Add daily sums (by calibration, role, day, agent) to the rows of every span, each agent's and everybody's."""
-    calibration, role, day, agent = keys.T
-    everybody = np.full_like(agent, EVERYBODY)
-    every = [
-        np.stack([calibration, np.full_like(day, span), role, span_start(day, span), who], 1)
-        for span in SPANS
-        for who in (agent, everybody)
-    ]
-    keys, values = _grouped(np.concatenate(every), np.concatenate([values] * len(every)))
-    touched = values.any(axis=1)
-    names = [(c, s, ROLES[r], date.fromordinal(d), a) for c, s, r, d, a in keys[touched].tolist()]
-    changes = values[touched].tolist()
+    found = []
+    for span in SPANS:  # each from the one before, in which it begins and ends
+        keys = keys.copy()
+        keys[:, 2] = span_start(keys[:, 2], span)
+        keys, values = _grouped(keys, values)
+        everybody = keys.copy()
+        everybody[:, 3] = EVERYBODY
+        for who, sums in ((keys, values), _grouped(everybody, values)):
+            calibration, role, day, agent = who.T
+            found.append((np.stack([calibration, np.full_like(day, span), role, day, agent], 1), sums))
     # Each row once and in one order, so that two who save at once cannot wait for each other.
-    by_name = sorted(range(len(names)), key=lambda i: names[i])
-    names, changes = [names[i] for i in by_name], [changes[i] for i in by_name]
-    rollup_sql.add_up(session.connection(), rollups, names, changes)
-    fewer = [name for name, values in zip(names, changes, strict=True) if values[0] < 0]
-    rollup_sql.drop(session.connection(), rollups, fewer)
+    every, changes = (np.concatenate(each) for each in zip(*found, strict=True))
+    touched = changes.any(axis=1)
+    every, changes = every[touched], changes[touched]
+    rollup_sql.add_up(session.connection(), rollups, every, changes)
+    rollup_sql.drop(session.connection(), rollups, every[changes[:, 0] < 0])
 
 
 def _grouped(keys: Ints, values: Ints) -> tuple[Ints, Ints]:
     """Distinct keys, sorted, and the sums of their values."""
     order = np.lexsort(keys.T[::-1])
-    keys, values = keys[order], values[order]
+    keys = keys[order]
     starts = np.flatnonzero(np.concatenate([[True], (keys[1:] != keys[:-1]).any(axis=1)]))
-    return keys[starts], np.add.reduceat(values, starts, axis=0)
+    return keys[starts], np.add.reduceat(values[order], starts, axis=0)
