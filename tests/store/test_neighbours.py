@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -167,3 +169,40 @@ def test_an_index_finds_nearly_all_of_the_nearest_and_only_of_the_model(
     assert everything is not None
     assert everything.exact
     assert_same(found(store, ids[0], 500), by_hand(ids, vectors, ids[0], 500))
+
+
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+def test_the_first_search_among_many_begins_to_index_in_the_background_and_later_ones_use_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(neighbours, "INDEX_FROM", 20)
+    vectors = RANDOM.normal(size=(30, DIM))
+    ids = saved(store, vectors)
+    assert indexing() == []  # nobody has counted them yet
+    with store.transaction() as session:
+        session.execute(text("ANALYZE embeddings"))
+    first = similar.similar(store, ids[0])
+    assert first is not None
+    assert first.exact
+    for thread in indexing():
+        thread.join(60)
+    assert indexing() == []
+    with store.reading() as session:
+        name = f"ix_embeddings_nearest_{DIM}"
+        valid = text("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name)")
+        assert session.scalar(valid, {"name": name}) is True
+        wanted = neighbours.source(store, ids[0])
+        assert wanted is not None
+        asked = neighbours._nearest(wanted, 6, indexed=True).compile(store.engine)
+        session.execute(text("SET LOCAL enable_seqscan = off"))  # which thirty rows are quicker with
+        plan = session.connection().exec_driver_sql(f"EXPLAIN {asked}", asked.params).scalars().all()
+        assert any(f"using {name}" in line for line in plan), plan
+    second = similar.similar(store, ids[0])
+    assert second is not None
+    assert not second.exact
+    assert [each.clip.clip_id for each in second.found] == [each.clip.clip_id for each in first.found]
+    assert indexing() == []  # once in the life of a process
+
+
+def indexing() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "nearest-index"]
