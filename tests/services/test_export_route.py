@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from emostore import access, api
 from emostore.config import Settings
+from emostore.services import groups
 from emostore.services.exports import exporting
 from emostore.store.reports import export_reports, history
 from emostore.store.session import Store
@@ -45,6 +46,18 @@ def test_exactly_what_the_address_filters_is_sent(client: TestClient) -> None:
     assert names(client, days="all", agent="Ana & Co") == ["new.wav", "old.wav"]
     assert names(client, agent="nobody") == []
     assert names(client, lang="zh", days="7") == ["new.wav"]
+
+
+def test_a_file_follows_the_label_groups_of_its_address(client: TestClient, store: Store) -> None:
+    groups.make(store, "tense: all", ["angry", "disgusted"])
+    both = ["new.wav", "older.wav"]  # angry .605, disgusted .223
+    assert names(client, group="negative") == names(client, group="tense: all") == both
+    assert names(client, group="positive") == []
+    assert names(client, sum="tense: all:0.82-1") == both
+    assert names(client, sum="tense: all:0.83-1") == []
+    groups.forget(store, "tense: all")
+    answer = client.get("/export/clips.csv", params={"group": "tense: all"})
+    assert (answer.status_code, answer.text) == (422, "This part of the address stands for nothing: group=tense: all")
 
 
 OFFERED = [(what, kind) for what in exporting.WHATS for kind in exporting.OFFERED[what]]

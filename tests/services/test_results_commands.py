@@ -13,6 +13,12 @@ from typer.testing import CliRunner, Result
 from emostore.__main__ import app
 from emostore.analytics.reference import CASES
 from emostore.config import settings
+from emostore.services import preferences
+from emostore.services.calibration import labelling
+from emostore.store.calibration import labels
+from emostore.store.calibration.labels import NewLabel
+from emostore.store.reports import reports
+from emostore.store.session import create_store
 
 Run = Callable[..., Result]
 
@@ -65,6 +71,28 @@ def test_results_come_in_once_and_go_out_again(run: Run, outputs: Path, tmp_path
     assert {path.suffix for path in tmp_path.iterdir() if path.is_file()} == {".csv", ".jsonl", ".zip", ".parquet"}
 
 
+def test_what_is_uncertain_is_printed_and_labels_go_out_and_come_in(run: Run, outputs: Path, tmp_path: Path) -> None:
+    assert run("import", outputs, "--time-zone", "UTC").exit_code == 0
+    store = create_store(settings().resolved_database_url)
+    preferences.save(store, settings(), uncertain_below=0.7)
+    (clip_id,) = (row.clip_id for row in reports.latest_clips(store, 3).rows if row.scores and row.scores["sad"] > 0.1)
+    labelling.save_many(store, {(clip_id, "Bo"): NewLabel("angry", comment="=1+1")})
+    assert run("import", outputs, "--dry-run").stdout.count("(uncertain)") == 2  # 0.421 and 0.675, but not 0.725
+    assert run("list").stdout.count("(uncertain)") == 2
+    listed = [json.loads(line) for line in run("list", "--json").stdout.splitlines()]
+    assert {row["emotion"]: row["uncertain"] for row in listed} == {"neutral": True, "angry": True, "happy": False}
+    for name, *options in (("sure.csv", "--certainty", "certain"), ("heard.csv", "--what", "labels"), ("all.jsonl",)):
+        assert run("export", tmp_path / name, *options).exit_code == 0
+    tables = ((tmp_path / name).read_text("utf-8-sig").splitlines() for name in ("sure.csv", "heard.csv"))
+    (sure,), (heard,) = (list(csv.DictReader(lines)) for lines in tables)
+    assert (sure["dominant"], sure["uncertain"]) == ("happy", "false")
+    assert (heard["rater"], heard["emotion"], heard["comment"]) == ("Bo", "angry", "'=1+1")
+    labelling.remove(store, clip_id, "Bo")
+    assert "Labels: 1." in run("import", tmp_path / "all.jsonl").stdout
+    assert [each.rater for each in labels.of_clip(store, clip_id)] == ["Bo"]
+    store.close()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -72,7 +100,10 @@ def test_results_come_in_once_and_go_out_again(run: Run, outputs: Path, tmp_path
         (("export", "x.csv", "--what", "sounds"), "is nothing that can be exported"),
         (("export", "x.xlsx", "--what", "embeddings"), "embeddings are exported as csv, parquet, jsonl, not as xlsx"),
         (("export", "x.csv", "--emotion", "tired"), "This filter stands for nothing: emotion=tired"),
+        (("export", "x.csv", "--certainty", "perhaps"), "This filter stands for nothing: certainty=perhaps"),
         (("export", "x.csv", "--score", "bored=0-1"), "This filter stands for nothing: bored=0-1"),
+        (("export", "x.csv", "--group", "tension"), "This filter stands for nothing: group=tension"),
+        (("export", "x.csv", "--sum", "negative:2-1"), "This filter stands for nothing: sum=negative:2-1"),
         (("export", "no/such/folder/x.csv"), "could not be written"),
         (("import", "x", "--time-zone", "Mars/Base"), "is not a time zone"),
         (("import", "x", "--hop", "0"), "would begin every 0.0 s"),

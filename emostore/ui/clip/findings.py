@@ -111,7 +111,8 @@ def _sums(analysis: reports.AnalysisView) -> None:
     found = groups.sums(analysis.scores, analysis.missing)
     among = "; ".join(f"{groups.label(each)}: {groups.summed(each.emotions)}" for each in groups.known().values())
     st.caption(
-        plain(" · ".join(f"{name} {value:.1%}" for name, value in found.items())),
+        # Isolated, so that a name written from right to left does not take the number along.
+        " · ".join(f"\u2068{plain(name)}\u2069 {100 * value:.1f}\u00a0%" for name, value in found.items()),
         help=plain(_("Sums of label groups. {groups}", groups=among)),
     )
 

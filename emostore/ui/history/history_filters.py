@@ -85,8 +85,10 @@ def draw(found: Asked) -> None:
         of_scores = (wanted.certain, wanted.group, wanted.group_sum)
         rest = (wanted.team, wanted.session_id, wanted.role, wanted.model, *of_scores)
         count = sum(each is not None for each in rest) + len(wanted.scores)
-        label = _("More filters: {count}", count=count) if count else _("More filters")
-        more = st.popover(label, icon=":material/tune:", on_change="rerun", key="more_filters")
+        # Its label stays the same: with another one it would be another button, and close while somebody chooses in it.
+        more = st.popover(_("More filters"), icon=":material/tune:", on_change="rerun", key="more_filters")
+        if count:
+            st.badge(_("More filters: {count}", count=count), color="gray")
         if more.open:  # the widgets in it are made only when somebody looks
             with more:
                 _draw_more(wanted, known)
@@ -138,7 +140,7 @@ def _draw_groups(wanted: HistoryFilter) -> None:
         return groups.label(known[name])
 
     with st.container(horizontal=True, key="group_filters"):
-        choice("group", _("Strongest is in"), list(known), wanted.group.name if wanted.group else None, shown)
+        choice("group", _("Strongest emotion in"), list(known), wanted.group.name if wanted.group else None, shown)
         st.session_state["filter_sum_of"] = asked[0].name if asked else None
         st.selectbox(
             _("Sum of a group"),
