@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
+import uuid
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -78,7 +77,7 @@ def read_results(
         if not dry_run:
             done = importing.write(store, config, given, options, plan)
             _tell_refused(done.refused, done.refused_count)
-            labels = f" So were {done.labels:,} labels." if done.labels else ""
+            labels = f" Labels: {done.labels:,}." if done.labels else ""
             typer.echo(
                 f"{done.new:,} new clips and new scores of {done.added:,} known clips were imported.{labels}",
                 err=as_json,
@@ -231,11 +230,12 @@ def _write(file: Path, pieces: Any) -> int:
     try:
         if file.exists():
             raise MetadataError("{name} is there already. Choose another name.", name=str(file))
-        handle, aside = tempfile.mkstemp(dir=file.parent, prefix=".export-")
-        with os.fdopen(handle, "wb") as out:
+        # Made as any other file, so that the umask says who may read it: `tempfile` lets only its owner.
+        with file.with_name(f".export-{uuid.uuid4().hex}").open("xb") as out:
+            aside = Path(out.name)
             for piece in pieces:
                 count += out.write(piece)
-        os.replace(aside, file)
+        aside.replace(file)
         aside = None
     except OSError as error:
         raise MetadataError(
@@ -243,5 +243,5 @@ def _write(file: Path, pieces: Any) -> int:
         ) from error
     finally:
         if aside is not None:
-            Path(aside).unlink(missing_ok=True)
+            aside.unlink(missing_ok=True)
     return count

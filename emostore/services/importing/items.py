@@ -21,6 +21,7 @@ _KINDS: dict[str, Literal["json", "lines", "table"]] = {
     ".csv": "table",
     ".tsv": "table",
 }
+_UNREAD_TABLES = ("xlsx", "xls", "ods", "parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,12 @@ def grouped(entries: Iterable[Entry]) -> Grouped:
                     "An embedding alone has no scores. Put it into one folder with its {result}, as {embedding}.",
                     result=RESULT,
                     embedding=EMBEDDING,
+                )
+                refused.append(Refused(entry.name, error))
+            elif ending in _UNREAD_TABLES:
+                error = MetadataError(
+                    "Tables are read as CSV, and clips of another installation best as JSON lines (.jsonl), which hold"
+                    " everything. Export it as one of these."
                 )
                 refused.append(Refused(entry.name, error))
             elif ending != "npy":

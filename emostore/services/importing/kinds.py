@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from emostore.errors import MetadataError
@@ -12,8 +12,34 @@ from emostore.services.importing.found import Found
 EXTENSION = "emostore"  # in a `result.json` of our own: the whole line of the clip
 
 
+class PartsError(MetadataError):
+    """A table or lines of what clips consist of: no row of the file is a clip."""
+
+
+def check_columns(names: Collection[str]) -> None:
+    """Raise `PartsError` for a row of those of our own exports that are not of whole clips.
+
+    A window has nine scores as a clip has: only its columns tell that it is none.
+    """
+    if {"window", "start_s", "end_s"} <= set(names):
+        raise PartsError(
+            "Its rows are windows, which are parts of clips. Export the clips as JSON lines: they hold their windows."
+        )
+    if {"clip_id", "embedding"} <= set(names) and "format" not in names:
+        raise PartsError(
+            "Its rows are embeddings, without scores. Export the clips as JSON lines: they hold their embeddings."
+        )
+    if {"clip_id", "rater", "emotion", "labelled_at"} <= set(names):
+        raise PartsError(
+            "Its rows are labels of clips, and not clips. Labels are imported on the Label page, as CSV; JSON lines of"
+            " clips bring theirs along."
+        )
+
+
 def clips(value: Any, name: str) -> Iterator[Found]:
     """The clips of a JSON value, one of which is called `name`. Raises `MetadataError` where it is none of ours."""
+    if isinstance(value, Mapping):
+        check_columns(value.keys())
     if json_lines.is_line(value):
         yield json_lines.read(value)
     elif json_lines.is_printed(value):

@@ -18,18 +18,22 @@ def clips(item: Item) -> Iterator[tuple[int | None, Found | EmostoreError]]:
         if item.kind == "lines":
             with item.main.open() as stream:
                 for number, line in bounded.lines(stream):
-                    yield number, _one(line, item)
+                    found = _one(line, item)
+                    if isinstance(found, kinds.PartsError):  # all of its lines are
+                        raise found
+                    yield number, found
         elif item.kind == "table":
             with item.main.open() as stream:
                 for number, row in bounded.table(stream):
+                    kinds.check_columns(row)
                     try:
                         yield number, score_table.read(row, number)
                     except EmostoreError as error:
                         yield number, error
         else:
-            found = list(_json(item))
-            for number, each in enumerate(found, start=1):
-                yield number if len(found) > 1 else None, each
+            several = list(_json(item))
+            for number, each in enumerate(several, start=1):
+                yield number if len(several) > 1 else None, each
     except EmostoreError as error:
         yield None, error
 
