@@ -12,12 +12,13 @@ import logging
 import re
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from importlib import import_module
 from pathlib import Path
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import streamlit as st
@@ -26,18 +27,20 @@ from starlette.responses import FileResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 
 from emostore import access
-from emostore.config import settings
+from emostore.config import Settings, settings
 from emostore.errors import AccessError, EmostoreError, StoreError
 from emostore.services import groups, preferences
 from emostore.services.exports import exporting
 from emostore.services.sound import playback
+from emostore.services.sound.peaks import Peaks
 from emostore.services.views import history_address
 from emostore.store.session import Store, create_store
 
 log = logging.getLogger(__name__)
+_Found = TypeVar("_Found", playback.Sound, Peaks)
 
 HOME = Path(__file__).resolve().parents[1] / "Home.py"
-_HEAVY = ("pandas", "pyarrow", "altair", "babel.dates")
+_HEAVY = ("pandas", "pyarrow", "altair", "babel.dates", "emostore.ui.shell", "streamlit.emojis")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _HEADERS = {
     "Cache-Control": "private, no-cache",  # kept by nobody between, and asked for again: rights may change
@@ -48,21 +51,35 @@ _HEADERS = {
 
 def audio(request: Request) -> Response:
     """The sound of a recording, whole or the range of it that is asked for; 404 where none was kept."""
+    found = _of_recording(request, playback.of_recording)
+    if isinstance(found, Response):
+        return found
+    return FileResponse(found.path, media_type=found.mime_type, headers=_HEADERS)
+
+
+def outline(request: Request) -> Response:
+    """The peaks of a recording as `playback.PEAKS_ROUTE` lays them out; 404 where no sound was kept."""
+    found = _of_recording(request, playback.outline_of_recording)
+    if isinstance(found, Response):
+        return found
+    return Response(found.levels.tobytes(), media_type="application/octet-stream", headers=_HEADERS)
+
+
+def _of_recording(request: Request, read: Callable[[Store, str, Settings], _Found | None]) -> _Found | Response:
+    """What `read` finds of the recording that the address names, else the answer that says why there is nothing."""
     sha256 = request.path_params["sha256"]
     if not _SHA256.fullmatch(sha256):  # no name by a stranger becomes a path
         return PlainTextResponse("There is no such recording.", 404)
     store = _store()
     try:
-        found = playback.of_recording(store, sha256, preferences.effective(store, settings()))
+        found = read(store, sha256, preferences.effective(store, settings()))
     except AccessError as error:
         return PlainTextResponse(str(error), 403)
     except StoreError as error:
         return PlainTextResponse(str(error), 503)
     except EmostoreError as error:
         return PlainTextResponse(str(error), 422)
-    if found is None:
-        return PlainTextResponse("There is no such recording.", 404)
-    return FileResponse(found.path, media_type=found.mime_type, headers=_HEADERS)
+    return PlainTextResponse("There is no such recording.", 404) if found is None else found
 
 
 def export_file(request: Request) -> Response:
@@ -107,6 +124,9 @@ def _warm_up() -> None:
     """Import what every page needs while the first reader still finds the way here: it takes seconds."""
     for name in _HEAVY:
         import_module(name)
+    # The first chart of a process takes five times as long as the next ones: Altair finds its way through its schema.
+    altair = import_module("altair")
+    altair.Chart(altair.Data(values=[])).mark_bar().encode(x="x:Q").to_dict()
     # What is imported stays; looking through it would make some answers wait 150 ms for a collection of garbage.
     gc.collect()
     gc.freeze()
@@ -125,7 +145,7 @@ async def _lifespan(_: st.App) -> AsyncIterator[None]:
             event.clear()
 
 
-ROUTES = [Route(playback.ROUTE, audio), Route(exporting.ROUTE, export_file)]
+ROUTES = [Route(playback.ROUTE, audio), Route(playback.PEAKS_ROUTE, outline), Route(exporting.ROUTE, export_file)]
 app = st.App(HOME, routes=ROUTES, lifespan=_lifespan)
 
 

@@ -38,12 +38,10 @@ else:
         clips.warning(view)
     with read:
         findings.of_clip(view, clips.moment, scoring.choose() if findings.is_scored(view) else None)
-    sound = st.container()
-    labels.section(view)
-    st.subheader(_("About"), anchor=False)
-    clips.metadata(view)
-    clips.notes(view)
-    editing.menu(view)
-    with sound:
-        player.show([voice], [clips.name(view)])  # last, since its sound may have to be prepared
+    with player.shown([voice], [clips.name(view)]):
+        labels.section(view)
+        st.subheader(_("About"), anchor=False)
+        clips.metadata(view)
+        clips.notes(view)
+        editing.menu(view)
     similar.show(view)

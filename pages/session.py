@@ -29,9 +29,7 @@ else:
         session.opening(view, found)
         session.facts(view, found)
         session.recordings(view, found)
-        sound = st.container()
-        session_talk.show(found, names, view.name)
-        session_sides.show(view.session_id, found, names)
-        clips.notes(found.played[0].view)
-        with sound:
-            player.show(found.played, session.names(found.played))  # last, since its sound may have to be prepared
+        with player.shown(found.played, session.names(found.played)):
+            session_talk.show(found, names, view.name)
+            session_sides.show(view.session_id, found, names)
+            clips.notes(found.played[0].view)

@@ -16,10 +16,13 @@ from emostore import audio
 from emostore.config import settings
 from emostore.emotions import EMOTIONS, EmotionScores
 from emostore.services.calibration import labelling
-from emostore.services.sound import media, playback
+from emostore.services.sound import media, peaks, playback
+from emostore.services.views.session_view import Voice
 from emostore.store.calibration.labels import NewLabel
+from emostore.store.reports import reports
 from emostore.store.session import Store
 from emostore.store.writing import clips, records
+from emostore.ui import player
 from emostore.ui.player import clip as on_clip
 from tests.app import sides
 from tests.app.conftest import text
@@ -98,6 +101,35 @@ def test_the_player_gets_the_voice_its_scores_and_its_moments(app: AppTest, stor
         ("change", WINDOWS / 2 + 1),
     ]
     assert "kept as it was uploaded" in text(at)
+
+
+@pytest.mark.usefixtures("route")
+def test_of_a_long_outline_a_screenful_comes_at_once_and_the_address_of_the_rest(
+    app: AppTest, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identifier, sha256 = stored(store, tmp_path)
+    data = handed_over(at := opened(app, identifier))
+    exact = np.frombuffer(base64.b64decode(data["peaks"][0]), np.uint8)
+    assert (len(exact), data["detail"]) == (42 * peaks.PER_SECOND, None)
+    monkeypatch.setattr(player, "OVERVIEW", 1000)
+    data = handed_over(at.run())
+    assert list(base64.b64decode(data["peaks"][0])) == exact.reshape(-1, 5).max(axis=1).tolist()
+    assert data["detail"] == {"url": f"/audio/{sha256}/peaks", "channels": 2, "rows": [1]}
+
+
+@pytest.mark.parametrize("ready", [True, False])
+def test_what_stands_below_waits_for_the_player_only_if_its_sound_is_ready(
+    ready: bool, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = reports.clip_view(store, stored(store, tmp_path)[0])
+    assert view is not None
+    drawn = []
+    monkeypatch.setattr(playback, "is_ready", lambda *_: ready)
+    monkeypatch.setattr(on_clip, "in_force", settings)
+    monkeypatch.setattr(on_clip, "_show", lambda *_: drawn.append("player"))
+    with on_clip.shown([Voice(view, None, None)], ["Customer"]):
+        drawn.append("rest")
+    assert drawn == (["player", "rest"] if ready else ["rest", "player"])
 
 
 @pytest.mark.usefixtures("route")

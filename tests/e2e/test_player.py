@@ -21,6 +21,7 @@ from emostore.config import Settings
 from emostore.emotions import BY_NAME, EMOTIONS, EmotionScores
 from emostore.services.sound import media
 from emostore.store import migrate
+from emostore.store.reports import reports
 from emostore.store.session import Store, create_store
 from emostore.store.writing import clips, records
 from tests.audio_samples import noise, tone, write_wav
@@ -180,7 +181,7 @@ class OfHours(TwoVoices):
 PAGE_OF_TWO = """
 import numpy as np, streamlit as st
 from emostore.analytics.trajectory import Trajectory
-from emostore.services import peaks
+from emostore.services.sound import peaks
 from emostore.ui.player import Marker, Track, player
 
 calm, angry = np.eye(9)[[4] * 58], np.eye(9)[[0] * 58]
@@ -236,6 +237,17 @@ COLUMNS = """stage => {
     const row = canvas.getContext("2d").getImageData(0, (16 + 10) * ratio, canvas.width, 1).data;
     const hex = (part) => part.toString(16).padStart(2, "0");
     return Array.from({ length: canvas.width }, (_, x) => "#" + [...row.slice(4 * x, 4 * x + 3)].map(hex).join(""));
+}"""
+
+
+# How many pixels of the waveform the click is wide, at three tenths of its height: none where it is not in sight.
+CLICK_PX = """stage => {
+    const canvases = stage.firstElementChild.shadowRoot.querySelectorAll(".canvases canvas");
+    const wide = [...canvases].map((canvas) => {
+        const { data } = canvas.getContext("2d").getImageData(0, canvas.height * 0.35, canvas.width, 1);
+        return data.filter((alpha, i) => i % 4 === 3 && alpha > 127).length * canvas.clientWidth / canvas.width;
+    });
+    return wide.reduce((sum, each) => sum + each, 0);
 }"""
 
 
@@ -363,6 +375,44 @@ def test_keys_and_clicks_seek_zoom_and_play(page: Page, served: App, clip_ids: d
     assert sound.evaluate("audio => [audio.paused, audio.playbackRate]") == [False, 2]
 
 
+def expect_the_exact_click(page: Page, stage: Locator) -> None:
+    """As near as one gets, a hundredth of a second is 2 pixels wide; of the outline that came at once, a part is 6."""
+    enlarge = page.get_by_role("button", name="Zoom in")
+    while enlarge.is_enabled():
+        enlarge.click()
+    page.wait_for_function(
+        f"(stage) => {{ const wide = ({CLICK_PX})(stage); return wide > 0 && wide <= 4; }}", arg=stage.element_handle()
+    )
+
+
+def test_zoomed_in_the_outline_is_as_it_was_measured(page: Page, served: App, clip_ids: dict[str, int]) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    stage = opened(page, served, clip_ids["click-8000.wav"], f"&t={CLICK_S}")
+    assert [url for url in asked if url.endswith("/peaks")] == []
+    expect_the_exact_click(page, stage)
+    assert len([url for url in asked if url.endswith("/peaks")]) == 1
+
+
+def test_a_link_to_a_moment_leads_there_the_second_time_too(
+    page: Page, served: App, folder: Path, clip_ids: dict[str, int]
+) -> None:
+    store = create_store(Settings(data_dir=folder).resolved_database_url)
+    view = reports.clip_view(store, clip_ids["click-8000.wav"])
+    store.close()
+    assert view is not None
+    page.goto(f"{served.url}/session?id={view.session_id}")
+    settled(page)
+    stage = page.locator(".stage")
+    for _ in range(2):
+        page.get_by_role("link", name="the worst moment").click()
+        expect(stage).to_have_attribute("aria-valuenow", f"{ANGRY.start + 1:.2f}")
+        settled(page)
+        stage.press("Home")
+        expect(stage).to_have_attribute("aria-valuenow", "0.00")
+    assert page.evaluate("new URLSearchParams(location.search).get('t')") == f"{ANGRY.start + 1:.2f}"
+
+
 def test_without_sound_the_scores_can_still_be_walked_through(
     page: Page, served: App, clip_ids: dict[str, int]
 ) -> None:
@@ -429,11 +479,12 @@ def test_started_by_streamlit_alone_the_sound_comes_as_its_media(
     app = new_app(folder)
     app.start()
     try:
-        opened(page, app, clip_ids["click-8000.wav"])
+        stage = opened(page, app, clip_ids["click-8000.wav"], f"&t={CLICK_S}")
         sound = page.locator("audio")
         assert "/media/" in (sound.get_attribute("src") or "")
         page.wait_for_function("audio => audio.duration > 0", arg=sound.element_handle())
         assert sound.evaluate("audio => audio.duration") == pytest.approx(LENGTH_S, abs=0.01)
+        expect_the_exact_click(page, stage)
     finally:
         app.kill()
 

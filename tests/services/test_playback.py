@@ -239,6 +239,32 @@ def client(store: Store, config: Settings, monkeypatch: pytest.MonkeyPatch) -> I
     api._store.cache_clear()
 
 
+def test_the_outline_is_sent_whole_channel_by_channel(
+    client: TestClient, kept: Kept, config: Settings, tmp_path: Path
+) -> None:
+    two = kept(write_wav(tmp_path / "a.wav", np.stack([noise(1.5), tone(300, 1.5)])), clip_count=2)
+    answer = client.get(f"/audio/{two.sha256}/peaks")
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "private, no-cache"
+    drawn = playback.outline(two, config)
+    assert drawn is not None
+    assert answer.content == drawn.levels[0].tobytes() + drawn.levels[1].tobytes()
+    gone = kept(write_wav(tmp_path / "b.wav", noise(2)[None]), "none")
+    for name in (gone.sha256, "ab" * 32, "AB" * 32, "..%2f.."):
+        assert client.get(f"/audio/{name}/peaks").status_code == 404
+
+
+def test_a_recording_is_ready_once_nothing_has_to_be_made_of_it(kept: Kept, config: Settings, tmp_path: Path) -> None:
+    assert playback.is_ready(kept(write_wav(tmp_path / "gone.wav", noise(1)[None]), "none"), config)
+    telephone = write_encoded(tmp_path / "x_mulaw.wav", tone(300, 0.5, 8000)[None], "mulaw.wav")
+    for view in (kept(write_wav(tmp_path / "a.wav", noise(2)[None])), kept(telephone)):
+        assert not playback.is_ready(view, config)
+        playback.outline(view, config)
+        assert playback.is_ready(view, config) == (view.codec == "pcm_s16le")  # as it is played
+        playback.sound(view, config)
+        assert playback.is_ready(view, config)
+
+
 def test_the_route_answers_whole_files_heads_and_ranges(client: TestClient, kept: Kept, tmp_path: Path) -> None:
     source = write_wav(tmp_path / "a.wav", noise(1)[None])
     data = source.read_bytes()
@@ -275,7 +301,7 @@ def test_the_route_asks_for_the_right_to_every_voice(
 ) -> None:
     view = kept(write_wav(tmp_path / "a.wav", np.stack([noise(1), noise(1)])), clip_count=2)
     url = f"/audio/{view.sha256}"
-    assert client.get(url).status_code == 200
+    assert [client.get(url + more).status_code for more in ("", "/peaks")] == [200, 200]
 
     def may(action: str, subject: object = None) -> bool:
         return getattr(subject, "channel", 0) != 1
@@ -284,6 +310,7 @@ def test_the_route_asks_for_the_right_to_every_voice(
     refused = client.get(url)
     assert refused.status_code == 403
     assert "You do not have the right" in refused.text
+    assert client.get(f"{url}/peaks").status_code == 403
 
 
 def test_a_kept_file_that_cannot_be_read_is_explained(

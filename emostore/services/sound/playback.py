@@ -18,6 +18,7 @@ from emostore.store.session import Store
 from emostore.store.writing import clips
 
 ROUTE = "/audio/{sha256}"  # where `emostore.api` serves what is played
+PEAKS_ROUTE = ROUTE + "/peaks"  # and its outline, one byte a part: all parts of the first channel, then of the next
 ROUTE_IS_SERVED = threading.Event()  # set in a server that has the route; a plain `streamlit run` has not
 
 # By the container and codec of the kept file. What stands here plays by itself in every current browser, and a seek
@@ -31,6 +32,7 @@ _PLAYS = {
     ("flac", "flac"): "audio/flac",
 }
 _REPACKED = frozenset({"mp3", "aac"})
+_COPIES = ("mp4", "opus")  # what is made of files that no browser plays in step
 _MP4 = {"movflags": "+faststart", "avoid_negative_ts": "disabled"}  # tables first: sound begins with the first bytes
 
 
@@ -45,6 +47,15 @@ class Sound:
 def limits(settings: Settings) -> audio.Limits:
     """How large a kept recording may be to be read again."""
     return audio.Limits(settings.max_file_bytes, settings.max_duration_s, settings.max_channels)
+
+
+def is_ready(view: reports.ClipView, settings: Settings) -> bool:
+    """Whether `sound` and `outline` have nothing to make first, as for all that was opened once before."""
+    if media.find(view.media_path, settings.data_dir) is None:
+        return True
+    made = [cache.path_of(view.sha256, kind, settings.data_dir) for kind in _COPIES]
+    plays = view.media_kind == "opus" or (view.container, view.codec) in _PLAYS or any(path.is_file() for path in made)
+    return plays and cache.path_of(view.sha256, peaks.KIND, settings.data_dir).is_file()
 
 
 def sound(view: reports.ClipView, settings: Settings) -> Sound | None:
@@ -92,13 +103,25 @@ def of_recording(store: Store, sha256: str, settings: Settings) -> Sound | None:
 
     Raises `AccessError` unless the current user may read every clip of it: the sound holds all of their voices.
     """
+    view = _readable(store, sha256)
+    return sound(view, settings) if view else None
+
+
+def outline_of_recording(store: Store, sha256: str, settings: Settings) -> peaks.Peaks | None:
+    """The peaks of the recording with this content; None and `AccessError` as `of_recording` says."""
+    view = _readable(store, sha256)
+    return outline(view, settings) if view else None
+
+
+def _readable(store: Store, sha256: str) -> reports.ClipView | None:
+    """A clip of the recording, of which the current user may read every one."""
     access.require("read")
     stored = clips.find_recording(store, sha256)
     views = [reports.clip_view(store, clip.clip_id) for clip in stored.clips] if stored else []
     found = [view for view in views if view is not None]
     for view in found:
         access.require("read", view)
-    return sound(found[0], settings) if found else None
+    return found[0] if found else None
 
 
 def _repack(source: Path, target: Path, allowed: audio.Limits) -> None:

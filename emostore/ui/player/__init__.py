@@ -19,7 +19,7 @@ from emostore.ui.text import _, emotion
 
 HERE = Path(__file__).parent
 WAVESURFER = HERE.parents[1] / "assets" / "player" / "wavesurfer-8.0.1.min.js"
-MOST_PEAKS = 360_000  # a voice: an hour at a hundredth of a second, less finely for longer ones
+OVERVIEW = 8192  # parts of the outline that come at once, a voice: two for each pixel of a very wide screen
 _FULL = np.iinfo(np.uint16).max  # what a score of 1 is in the browser
 
 Kind = Literal["alert", "worst", "best", "label", "change"]
@@ -72,10 +72,12 @@ def player(
     url: str | None,
     duration_s: float,
     peaks: Peaks | None,
+    detail_url: str | None = None,
     tracks: Sequence[Track],
     markers: Sequence[Marker] = (),
     turns: Sequence[Stretch] = (),
     start_s: float | None = None,
+    recording: str = "",
     key: str,
 ) -> None:
     """Show the player.
@@ -85,14 +87,16 @@ def player(
     url : where the sound is; without it, the player shows what there is, and its playhead is moved by hand
     duration_s : the length of the recording
     peaks : the outline of its sound; without it no waveform is drawn
+    detail_url : where a browser that zooms in finds all of `peaks.levels`, as bytes; without it, it has `OVERVIEW`
     tracks : the voices, from top to bottom
     markers : moments, in any order; they are listed by kind, so that many changes hide nothing, and then by time
     turns : who spoke when, in the order of time, as a table in which each leads to its sound
     start_s : where the playhead goes when this value changes
+    recording : what an address calls this recording, so that links to a moment of it lead there by themselves
     key : unique on the page
     """
     rows = [track.channel for track in tracks if track.channel is not None] if peaks else []
-    levels = peaks.thinned(MOST_PEAKS).levels[rows] if peaks else np.empty((0, 0), np.uint8)
+    levels = peaks.thinned(OVERVIEW).levels[rows] if peaks else np.empty((0, 0), np.uint8)
     voices = [_voice(track) for track in tracks]
     outline = [_packed(row) for row in levels]
     _component(
@@ -101,6 +105,7 @@ def player(
             "url": url,
             "duration_s": max(duration_s, 1e-3),
             "peaks": outline,
+            "detail": _detail(peaks, rows, detail_url),
             "tracks": voices,
             "names": [track.name for track in tracks],
             "wave_names": [track.name for track in tracks if track.channel is not None] if peaks else [],
@@ -111,10 +116,18 @@ def player(
             "markers": [_moment(marker) for marker in sorted(markers, key=_rank)],
             "turns": [_turn(stretch) for stretch in turns],
             "start_s": start_s,
+            "recording": recording,
             "words": _words(),
         },
         key=key,
     )
+
+
+def _detail(peaks: Peaks | None, rows: list[int], url: str | None) -> dict[str, Any] | None:
+    """Where there is more of the outline than comes at once, and which of its channels are drawn."""
+    if peaks is None or url is None or peaks.levels.shape[1] <= OVERVIEW:
+        return None
+    return {"url": url, "channels": len(peaks.levels), "rows": rows}
 
 
 def _identity(*parts: object) -> str:

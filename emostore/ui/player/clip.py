@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import streamlit as st
 from streamlit import runtime
@@ -25,11 +26,24 @@ from emostore.ui.text import _, emotion, explain, size
 FALLBACK_BYTES = 200 * 1024**2  # Streamlit's own media lie in memory, so no more of a file than this
 
 
-def show(voices: Sequence[Voice], names: Sequence[str]) -> None:
+@contextmanager
+def shown(voices: Sequence[Voice], names: Sequence[str]) -> Iterator[None]:
     """The player of one recording's voices, each called by its name, and a word on what of its sound is kept.
 
-    Call it last, in a container where it belongs: the sound may have to be prepared.
+    It stands above what the block draws and comes first, unless its sound has to be prepared: then the block does not
+    wait for it.
     """
+    place, ready = st.container(), playback.is_ready(voices[0].view, in_force())
+    if ready:
+        with place:
+            _show(voices, names)
+    yield
+    if not ready:
+        with place:
+            _show(voices, names)
+
+
+def _show(voices: Sequence[Voice], names: Sequence[str]) -> None:
     view = voices[0].view
     sound, outline = _sound(view)
     if sound is None and not any(voice.path for voice in voices):
@@ -38,6 +52,7 @@ def show(voices: Sequence[Voice], names: Sequence[str]) -> None:
         url=_address(view, sound) if sound else None,
         duration_s=outline.duration_s if outline else view.recording_duration_s,
         peaks=outline,
+        detail_url=_detail(view, outline) if outline else None,
         tracks=[
             Track(name, voice.view.channel, voice.path, voice.view.newest.missing if voice.view.newest else ())
             for voice, name in zip(voices, names, strict=True)
@@ -56,6 +71,7 @@ def show(voices: Sequence[Voice], names: Sequence[str]) -> None:
             for each in session_view.spoken_turns(voices)
         ],
         start_s=_start_s(),
+        recording=str(view.recording_id),
         key="player",
     )
     for left_out in dict.fromkeys(explain(voice.left_out) for voice in voices if voice.left_out):
@@ -135,10 +151,19 @@ def _address(view: reports.ClipView, sound: playback.Sound) -> str | None:
             )
         )
         return None
-    if not runtime.exists():
-        return None
-    media = runtime.get_instance().media_file_mgr
-    return media.add(str(sound.path), sound.mime_type, f"emostore-player-{view.sha256}")
+    return _medium(str(sound.path), sound.mime_type, f"emostore-player-{view.sha256}")
+
+
+def _detail(view: reports.ClipView, outline: peaks.Peaks) -> str | None:
+    """Where the browser finds the whole outline; as with the sound."""
+    if playback.ROUTE_IS_SERVED.is_set():
+        return playback.PEAKS_ROUTE.format(sha256=view.sha256)
+    return _medium(outline.levels.tobytes(), "application/octet-stream", f"emostore-peaks-{view.sha256}")
+
+
+def _medium(source: str | bytes, mime_type: str, name: str) -> str | None:
+    """The address under which Streamlit serves a file or bytes; None where it does not run."""
+    return runtime.get_instance().media_file_mgr.add(source, mime_type, name) if runtime.exists() else None
 
 
 def _start_s() -> float | None:

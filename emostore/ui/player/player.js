@@ -2,9 +2,11 @@
 
 const WAVE_PX = 56; // one voice
 const MOST_PER_SECOND = 200; // CSS pixels; the waveform has a value for every hundredth of a second
+const PARTS_PER_PIXEL = 2; // of the outline, so that what it merges is off by half a pixel at most
 const SMALL_S = 5;
 const LARGE_S = 30;
 const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 2];
+const LONG = 50; // rows of a list, surely more than are seen without scrolling it
 const SPEAK_MS = 400; // after the last seek
 
 const players = new WeakMap();
@@ -27,6 +29,12 @@ function fill(template, values) {
   return template.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 }
 
+function magnitudes(levels) {
+  const made = new Float32Array(levels.length);
+  for (let i = 0; i < made.length; i++) made[i] = levels[i] / 255;
+  return made;
+}
+
 class Player {
   constructor(root, data) {
     this.root = root;
@@ -38,6 +46,8 @@ class Player {
     this.frame = 0;
     this.rows = [];
     this.turn = -1;
+    this.seen = ""; // what `draw` has drawn
+    this.gone = new AbortController();
     this.data = data;
     this.tracks = data.tracks.map((track) => readTrack(track, data.emotions.length));
     this.audio = data.url ? this.sound(data.url) : null;
@@ -59,11 +69,13 @@ class Player {
     this.words();
     this.list();
     this.table();
+    this.seen = "";
     this.draw();
     if (asked !== null) this.seek(asked);
   }
 
   destroy() {
+    this.gone.abort();
     cancelAnimationFrame(this.frame);
     clearTimeout(this.speaking);
     this.resized.disconnect();
@@ -86,7 +98,8 @@ class Player {
 
   waveform() {
     const { peaks, duration_s } = this.data;
-    const drawn = peaks.map((row) => Float32Array.from(bytes(row), (level) => level / 255));
+    const drawn = peaks.map((row) => magnitudes(bytes(row)));
+    this.parts = drawn[0]?.length ?? 0;
     const wave = WaveSurfer.create({
       container: this.stage,
       height: drawn.length ? WAVE_PX : 0,
@@ -125,8 +138,9 @@ class Player {
       if (event.pointerType === "mouse" && event.buttons === 1) this.seek(timeOf(event));
     });
     for (const event of ["scroll", "redraw", "zoom", "resize", "ready"]) wave.on(event, () => this.draw());
-    this.resized = new ResizeObserver(() => this.draw());
+    this.resized = new ResizeObserver(() => (this.draw(), this.refine()));
     this.resized.observe(stage);
+    document.addEventListener("click", (event) => this.follow(event), { signal: this.gone.signal });
     this.root.querySelector(".player").onkeydown = (event) => this.key(event);
     this.find(".play").onclick = () => this.toggle();
     this.find(".in").onclick = () => this.zoom(2);
@@ -164,6 +178,18 @@ class Player {
     else this.audio.play().catch(() => {}); // why it failed comes as an error of the sound
   }
 
+  /** A link of the page to a moment of this recording leads there at once, and the second time as well. */
+  follow(event) {
+    const link = event.target.closest?.("a[href]");
+    if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    const asked = new URL(link.href);
+    const [there, here] = [asked.searchParams, new URLSearchParams(location.search)];
+    if (!there.get("t") || asked.pathname !== location.pathname || there.get("id") !== here.get("id")) return;
+    if (![this.data.recording, here.get("recording")].includes(there.get("recording"))) return;
+    this.data.start_s = Number(there.get("t")); // so that the run of the page that follows does not go there again
+    this.seek(this.data.start_s);
+  }
+
   run() {
     this.show();
     if (this.audio && !this.audio.paused) this.frame = requestAnimationFrame(() => this.run());
@@ -176,8 +202,28 @@ class Player {
     this.wave.zoom(this.perSecond);
     this.reveal();
     this.draw();
+    this.refine();
     this.find(".out").disabled = !this.perSecond;
     this.find(".in").disabled = Math.max(this.perSecond, fit) >= MOST_PER_SECOND;
+  }
+
+  /** What comes at once of the outline is enough for a screen; once it is too rough for the zoom, fetch all of it. */
+  async refine() {
+    const { detail, duration_s } = this.data;
+    const pixels = this.wave.getWrapper().clientWidth * (window.devicePixelRatio || 1);
+    if (!detail || this.refined || this.parts >= PARTS_PER_PIXEL * pixels) return;
+    this.refined = true;
+    try {
+      const answer = await fetch(detail.url, { signal: this.gone.signal });
+      if (!answer.ok) throw new Error(answer.statusText);
+      const levels = new Uint8Array(await answer.arrayBuffer());
+      const parts = levels.length / detail.channels;
+      const rows = detail.rows.map((row) => magnitudes(levels.subarray(row * parts, (row + 1) * parts)));
+      const media = this.wave.getMediaElement();
+      await this.wave.load(media.currentSrc || media.src, rows, duration_s); // the same sound, which plays on
+    } catch {
+      this.refined = false; // the rough outline stays, and the next zoom asks again
+    }
   }
 
   /** Scroll so that the playhead is to be seen. */
@@ -338,6 +384,7 @@ class Player {
       item.append(button);
       return item;
     });
+    this.find(".moments ol").classList.toggle("long", items.length > LONG);
     this.find(".moments ol").replaceChildren(...items);
   }
 
@@ -369,6 +416,7 @@ class Player {
       row.append(begin, element("td", "", clock(to)), element("td", "", names[track]), mood);
       return row;
     });
+    this.find(".turns .rows").classList.toggle("long", this.rows.length > LONG);
     this.find(".turns tbody").replaceChildren(...this.rows);
     this.point(this.time);
   }
@@ -383,6 +431,9 @@ class Player {
       width: this.wave.getWidth(),
       ratio: Math.max(1, window.devicePixelRatio || 1),
     };
+    const seen = Object.values(view).join();
+    if (seen === this.seen) return; // one change is told by several events
+    this.seen = seen;
     this.find(".thinned").hidden = !this.tracks.some((track) => isThinned(track, view));
     drawTimeline(this.lanes, view, this.tracks, this.data.markers, this.data.emotions, this.ink, this.data.duration_s);
   }

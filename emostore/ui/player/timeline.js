@@ -12,7 +12,10 @@ const TOUCH_S = 0.001; // a seek lands this near where it was meant to
 const MAX_SCORE = 65535; // scores come as 16-bit numbers
 
 function bytes(base64) {
-  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  const text = atob(base64);
+  const made = new Uint8Array(text.length);
+  for (let i = 0; i < made.length; i++) made[i] = text.charCodeAt(i); // with Uint8Array.from ten times as long
+  return made;
 }
 
 /** The scores of a voice, as they come from Python: `scores` is (count, 9), `scored` one flag a window. */
@@ -115,17 +118,21 @@ function drawStack(context, view, track, emotions, top, duration) {
   if (!track.count) return;
   const step = 1 / view.ratio; // one device pixel
   const end = Math.min(view.width, (duration - view.from) * view.perSecond);
+  const columns = [];
   for (let x = 0; x < end; x += step) {
     const from = view.from + x / view.perSecond;
     const scores = columnScores(track, from, from + step / view.perSecond);
-    if (!scores) continue;
-    let y = top + TRACK_PX;
-    scores.forEach((score, k) => {
-      context.fillStyle = emotions[k].color;
-      context.fillRect(x, y - score * TRACK_PX, step, score * TRACK_PX);
-      y -= score * TRACK_PX;
-    });
+    if (scores) columns.push({ x, y: top + TRACK_PX, scores });
   }
+  emotions.forEach(({ color }, k) => {
+    context.fillStyle = color; // once a colour, since reading it takes longer than drawing a column
+    for (const column of columns) {
+      const height = column.scores[k] * TRACK_PX;
+      if (!height) continue;
+      column.y -= height;
+      context.fillRect(column.x, column.y, step, height);
+    }
+  });
   if (isThinned(track, view)) drawPeaks(context, view, track, emotions, top, end);
 }
 
