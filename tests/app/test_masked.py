@@ -14,11 +14,11 @@ SEEN = "large says that it can give Sad, Surprised, but gave exactly 0 in each o
 DECLARED = "large cannot give Unknown"
 
 
-@pytest.mark.parametrize("page", ["home", "leaderboard", "clip", "history"])
+@pytest.mark.parametrize("page", ["home", "leaderboard", "clip", "history", "compare"])
 def test_pages_name_both_kinds(app: AppTest, store: Store, monkeypatch: pytest.MonkeyPatch, page: str) -> None:
     monkeypatch.setattr(masked, "LEAST", 3)
     save(store, 0, 3)
-    for name, value in {"id": "1", "days": "all", "agent": "Ana"}.items():
+    for name, value in {"id": "1", "days": "all", "agent": "Ana", "of": "session:1"}.items():
         app.query_params[name] = value
     at = app.switch_page(f"pages/{page}.py").run()
     assert not at.exception

@@ -18,7 +18,7 @@ SURE = {"angry": 0.9, "disgusted": 0.1}
 
 def words(at: AppTest) -> str:
     """Everything that a page says: its text, its links and badges, its tables and its charts."""
-    parts = [text(at), *(str(link.label) for link in at.get("page_link"))]
+    parts = [text(at), *(str(getattr(link, "label", "")) for link in at.get("page_link"))]
     parts += [str(table.value.to_dict()) for table in at.dataframe]
     parts += [str(chart.proto.spec) for chart in at.get("vega_lite_chart")]
     return "\n".join(parts).replace("\\", "")
