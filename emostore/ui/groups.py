@@ -31,6 +31,6 @@ def named(emotions: Collection[str], among: Iterable[LabelGroup]) -> str:
     return label(group) if group else summed(emotions)
 
 
-def sums(scores: Mapping[str, float], missing: Collection[str] = ()) -> dict[str, float]:
+def sums(scores: Mapping[str, float], missing: Collection[str], among: Iterable[LabelGroup]) -> dict[str, float]:
     """What each group sums to, by its name as it is shown; without groups of which a model can give nothing."""
-    return {label(group): group.score(scores) for group in known().values() if not set(group.emotions) <= set(missing)}
+    return {label(group): group.score(scores) for group in among if not set(group.emotions) <= set(missing)}

@@ -95,7 +95,7 @@ def chart(view: reports.ClipView, key: str = "clip") -> None:
     if analysis is None or analysis.scores is None:
         return
     name = PurePath(view.file_name).stem
-    sums = groups.sums(analysis.scores, analysis.missing)
+    sums = groups.sums(analysis.scores, analysis.missing, groups.known().values())
     distribution(analysis.scores, key=key, file_name=name, missing=analysis.missing, sums=sums)
     if analysis.missing:
         names = listed(emotion(missing) for missing in analysis.missing)

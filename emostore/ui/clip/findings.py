@@ -108,8 +108,9 @@ def _sums(analysis: reports.AnalysisView) -> None:
     """One quiet line of what the label groups sum to."""
     if analysis.scores is None:
         return
-    found = groups.sums(analysis.scores, analysis.missing)
-    among = "; ".join(f"{groups.label(each)}: {groups.summed(each.emotions)}" for each in groups.known().values())
+    known = groups.known().values()
+    found = groups.sums(analysis.scores, analysis.missing, known)
+    among = "; ".join(f"{groups.label(each)}: {groups.summed(each.emotions)}" for each in known)
     st.caption(
         # Isolated, so that a name written from right to left does not take the number along.
         " · ".join(f"\u2068{plain(name)}\u2069 {100 * value:.1f}\u00a0%" for name, value in found.items()),
