@@ -24,10 +24,13 @@ HEARD = ("angry", "happy", "neutral", "sad")
 LENGTH_S = 1.0
 
 
-def many(store: Store, count: int, *, sound: Path | None = None, sure: float = 12.0) -> list[int]:
+def many(
+    store: Store, count: int, *, sound: Path | None = None, sure: float = 12.0, embedded: bool = False
+) -> list[int]:
     """Store clips, each of its own session, and give their ids; about seven of ten are scored as what is `heard`.
 
-    Their scores are far too sure of themselves. With a folder in `sound` each has a second of noise that is kept.
+    Their scores are far too sure of themselves. With a folder in `sound` each has a second of noise that is kept. If
+    they are `embedded`, their embeddings tell better than their scores what is heard.
     """
     rng = np.random.default_rng(7)
     made = []
@@ -59,7 +62,9 @@ def many(store: Store, count: int, *, sound: Path | None = None, sure: float = 1
             recording, 0, LENGTH_S, LENGTH_S, role="customer", agent="Ana", session_name=f"S{number}"
         )
         scores = EmotionScores.from_logits(logits.tolist())
-        made.append(records.NewAnalysis(clip, MODEL, records.Analysed(logits, scores), NOW))
+        corner = np.array([number // 2 % 2, number % 2], np.float32)
+        vector = corner + 0.2 * np.sin([3.0 * number, 5.0 * number], dtype=np.float32) if embedded else None
+        made.append(records.NewAnalysis(clip, MODEL, records.Analysed(logits, scores, None, vector), NOW))
     return [saved.clip_id for saved in clips.save_many(store, made)]
 
 

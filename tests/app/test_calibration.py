@@ -30,8 +30,8 @@ def opened(app: AppTest, **asked: str) -> AppTest:
     return at
 
 
-def labelled(store: Store, count: int = 60) -> list[int]:
-    ids = many(store, count)
+def labelled(store: Store, count: int = 60, *, embedded: bool = False) -> list[int]:
+    ids = many(store, count, embedded=embedded)
     label(store, ids)
     return ids
 
@@ -131,6 +131,40 @@ def test_a_trial_is_kept_activated_and_rolled_back(app: AppTest, store: Store) -
     at = opened(at)
     assert "as the model gave them" in text(at)
     assert at.button(key="activate_2").label == "Activate"
+
+
+def test_a_head_is_trained_kept_and_named(app: AppTest, store: Store) -> None:
+    labelled(store, embedded=True)
+    at = opened(app)
+    assert at.toggle(key="fit_trained").value is False
+    at.toggle(key="fit_trained").set_value(True).run()
+    shown = text(at).replace("\\", "")
+    assert "It would learn Angry, Happy, Neutral, Sad from 60 labels." in shown
+    assert "A head is learnt from 60 labels here: some hundreds, 300 at least, make it better." in shown
+    assert "The trained head never gives disgusted, fearful, other, surprised, unknown: of each" in shown
+    at = tried(at)
+    trial = fitting.try_out(store, KEY, Options(trained=True))
+    assert trial.after.uar > trial.before.uar + 0.1
+    assert at.metric[3].value == f"{trial.after.uar:.1%}"
+    assert text(at).count("A head is learnt from 60 labels") == 1  # beside the figures, and not in the form any more
+    assert at.text_input(key="calibration_name").value.startswith("Trained head 20")
+    at.button(key="keep_active").click().run()
+    assert not at.exception
+    calibrating.wait(open_store(), 60)
+    at = opened(at)
+    assert at.toggle(key="fit_trained").value is True  # as what is read was made
+    shown = text(at).replace("\\", "")
+    assert "A head trained on labels gives Angry, Happy, Neutral, Sad." in shown
+    assert "It was not taught Disgusted, Fearful, Other, Surprised, Unknown and never gives them" in shown
+    assert "Learnt from 60 labels, tried on 5 parts of the sessions in turn, C = " in shown
+    assert ":violet-badge[:material/school: trained head]" in shown
+
+
+def test_without_embeddings_no_head_can_be_trained(app: AppTest, store: Store) -> None:
+    labelled(store)
+    toggle = opened(app).toggle(key="fit_trained")
+    assert toggle.disabled
+    assert "no embeddings" in toggle.help
 
 
 def test_a_trial_can_be_kept_for_later(app: AppTest, store: Store) -> None:

@@ -154,7 +154,9 @@ def untaught(found: Teaching) -> tuple[Sentence, ...]:
         said.append(Sentence(_FEW, {"found": found.labels, "allowed": FEW_TO_TRAIN}))
     if found.never:
         never = tuple(BY_NAME[name] for name in found.never)
-        said.append(Sentence(_NEVER, {"missing": never, "allowed": training.LEAST_OF_A_CLASS, "found": found.wrong}))
+        said.append(Sentence(_NEVER, {"missing": never, "allowed": training.LEAST_OF_A_CLASS}))
+    if found.wrong:
+        said.append(Sentence(_WRONG, {"found": found.wrong}))
     if found.unread:
         said.append(Sentence(_UNREAD, {"found": found.unread}))
     return tuple(said)
@@ -209,7 +211,7 @@ def _stacked(vectors: list[NDArray[np.float16] | None]) -> NDArray[np.float32] |
 
 _FEW = N_("A head is learnt from {found} labels here: some hundreds, {allowed} at least, make it better.")
 _NEVER = N_(
-    "The trained head never gives {missing}: of each there are fewer than {allowed} labels, or all are of one session. "
-    "The {found} labels of emotions that it cannot give count as wrong."
+    "The trained head never gives {missing}: of each there are fewer than {allowed} labels, or all are of one session."
 )
+_WRONG = N_("{found} labels are of emotions that the trained head never gives: these clips count as wrong.")
 _UNREAD = N_("{found} labelled clips have no embedding: these keep the scores that the model gave them.")

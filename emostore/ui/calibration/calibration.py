@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from emostore import access
+from emostore.analytics.calibration import Calibration
 from emostore.emotions import EMOTIONS
 from emostore.errors import EmostoreError
 from emostore.services.calibration import calibrating
@@ -18,7 +19,7 @@ from emostore.store.tables.models import RAW_VERSION
 from emostore.ui import links, urls
 from emostore.ui.bootstrap import open_store
 from emostore.ui.calibration import calibration_figures
-from emostore.ui.text import _, emotion, explain, plain, when
+from emostore.ui.text import _, emotion, explain, listed, plain, when
 from emostore.ui.text import calibration as shown_name
 
 REFRESH_S = 1.0
@@ -166,6 +167,8 @@ def _version(view: CalibrationView, read: CalibrationView) -> None:
             st.badge(_("read by everybody"), icon=":material/check:", color="green")
         elif view.state == "scoring":
             st.badge(_("being scored"), icon=":material/progress_activity:", color="blue")
+        if "trained" in view.parameters:
+            st.badge(_("trained head"), icon=":material/school:", color="violet")
     if view.version == RAW_VERSION:
         st.caption(_("The softmax of what the model said. It is always kept."))
     else:
@@ -229,6 +232,8 @@ def _details(view: CalibrationView) -> None:
             hide_index=True,
             alt=_("What each emotion's logit is multiplied by, and what is then added"),
         )
+    if stages.trained is not None:
+        _trained(view, stages)
     if stages.heads:
         st.markdown(_("Aligned: {domains}", domains=", ".join(map(calibration_figures.domain_name, stages.heads))))
     if stages.priors is not None:
@@ -246,6 +251,31 @@ def _details(view: CalibrationView) -> None:
     if isinstance(counts, Mapping):
         told = [f"{emotion(name)} {counts[name]}" for name in EMOTIONS if counts.get(name)]
         st.caption(_("Labels: {counts}", counts=" · ".join(told)))
+
+
+def _trained(view: CalibrationView, stages: Calibration) -> None:
+    """What a head learnt from which labels, what it never gives, and what it does not read."""
+    given = listed(emotion(name) for name in EMOTIONS if name not in stages.masked)
+    st.markdown(_("A head trained on labels gives {names}.", names=given))
+    never = [name for name in view.classes if name in stages.masked]
+    if never:
+        names = listed(map(emotion, never))
+        st.markdown(_("It was not taught {names} and never gives them: their score is 0.", names=names))
+    told: Any = view.fitted_on.get("trained")
+    try:
+        values = {"count": told["labels"], "folds": told["folds"], "strength": f"{float(told['strength']):g}"}
+    except (KeyError, TypeError, ValueError):  # not fitted here
+        pass
+    else:
+        st.caption(
+            _("Learnt from {count} labels, tried on {folds} parts of the sessions in turn, C = {strength}.", **values)
+        )
+    st.caption(
+        _(
+            "Clips without an embedding and the windows of the timeline keep the scores that the model gave them: "
+            "there is nothing for a trained head to read."
+        )
+    )
 
 
 def _model_name(name: str) -> str:

@@ -44,7 +44,7 @@ def section(found: Versions) -> None:
     if count < LEAST_LABELS:
         _too_few(count)
         return
-    trial = _options(found)
+    trial = _options(found, sample)
     trial = trial or _known(found)
     if trial is None:
         st.subheader(_("How far they can be trusted"), anchor=False)
@@ -113,7 +113,7 @@ def _unheard(sample: Sample, view: CalibrationView) -> None:
         )
 
 
-def _options(found: Versions) -> Trial | None:
+def _options(found: Versions, sample: Sample) -> Trial | None:
     """What to put right, in words, and the button that tries it; the last trial of this session."""
     model = found[0].model
     kept: dict[tuple[str, str], Trial] = st.session_state.setdefault(_TRIAL, {})
@@ -140,7 +140,9 @@ def _options(found: Versions) -> Trial | None:
         together = st.toggle(
             _("… and which emotions occur together"), begun.together and priors, disabled=not priors, key="fit_together"
         )
-        alignment, reference = _alignment(found, begun)
+        shown = kept[model].options if model in kept else begun  # below, with what a head cannot do
+        trained = _head(sample, begun.trained, told=shown.trained)
+        alignment, reference = ("none", None) if trained else _alignment(found, begun)
         pressed = st.button(
             _("Try it out"),
             type="secondary" if model in kept else "primary",
@@ -150,7 +152,7 @@ def _options(found: Versions) -> Trial | None:
         st.caption(_("Nothing changes for anybody before you activate what comes of it."))
         if pressed:
             try:
-                options = Options(alignment, reference, scaling, priors, together and priors)
+                options = Options(alignment, reference, scaling, priors, together and priors, trained)
                 with st.spinner(_("Fitting …"), show_time=True):
                     kept[model] = fitting.try_out(open_store(), model, options)
             except EmostoreError as error:
@@ -159,6 +161,34 @@ def _options(found: Versions) -> Trial | None:
             else:
                 st.rerun()  # what comes next is not this button any more
     return kept.get(model)
+
+
+def _head(sample: Sample, begun: bool, *, told: bool) -> bool:
+    """Whether a head is trained; what there is to train it from, and what it cannot do, unless that is told below."""
+    readable = sample.labelled.clips.embeddings is not None
+    trained = st.toggle(
+        _("Learn from the labels what each emotion sounds like (a trained head)"),
+        begun and readable,
+        disabled=not readable,
+        key="fit_trained",
+        help=_(
+            "For when your voices differ from what the model learnt, and you have a few hundred labels of them. A last "
+            "layer that is learnt from your labels takes the place of the model's own, which it starts from; the rest "
+            "of the model stays as it is."
+        )
+        if readable
+        else _("The clips of this model have no embeddings, from which it would be learnt."),
+    )
+    if not trained:
+        return False
+    teaching = fitting.teaching(sample)
+    if len(teaching.given) > 1:
+        names = listed(map(emotion, teaching.given))
+        st.caption(_("It would learn {names} from {count} labels.", names=names, count=f"{teaching.labels:,}"))
+    said = [plain(explain(each)) for each in fitting.untaught(teaching)]
+    if said and not told:
+        st.warning("\n".join(f"- {each}" for each in said), icon=":material/warning:")
+    return True
 
 
 def _alignment(found: Versions, begun: Options) -> tuple[AlignmentChoice, str | None]:
@@ -269,7 +299,7 @@ def _suggested(trial: Trial) -> str:
     """What it does, and the day."""
     today = datetime.now(ZoneInfo(in_force().time_zone)).date()
     kinds = {"none": _("Calibration"), "temperature": _("Temperature")}
-    kind = kinds.get(trial.options.scaling) or _("Scaling")
+    kind = _("Trained head") if trial.options.trained else kinds.get(trial.options.scaling) or _("Scaling")
     return f"{kind} {today}"
 
 
