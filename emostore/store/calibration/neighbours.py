@@ -209,9 +209,10 @@ def _nearest(wanted: Source, count: int, *, indexed: bool) -> Select[int, float]
     dim = len(wanted.vector)
     # An index is used only by a statement that says the same as it does.
     kind = HALFVEC(dim)
-    distance = (cast(column, kind) if indexed else column).op("<=>", return_type=Float())(cast(this, kind))
+    compared = (cast(column, kind) if indexed else column).op("<=>", return_type=Float())(cast(this, kind))
+    distance = compared.label("distance")  # ordered by its name, or else each vector is fetched twice
     return (
-        select(Embedding.analysis_id, 1 - distance)
+        select(Embedding.analysis_id, distance)
         .join(Analysis, Analysis.id == Embedding.analysis_id)
         .where(
             Analysis.model_revision_id == wanted.model_id,
@@ -224,6 +225,6 @@ def _nearest(wanted: Source, count: int, *, indexed: bool) -> Select[int, float]
 
 
 def _rows(session: Session, statement: Select[int, float]) -> list[tuple[int, float]]:
-    found = [(row[0], float(row[1])) for row in session.execute(statement)]
+    found = [(row[0], 1 - float(row[1])) for row in session.execute(statement)]
     # A vector without a direction is at no distance (NaN), and comes last.
     return sorted((each for each in found if np.isfinite(each[1])), key=lambda each: (-each[1], each[0]))
