@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import cast
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, literal, select
 
 from emostore.emotions import EMOTIONS
 from emostore.store.reports.days import days_between
@@ -51,10 +52,12 @@ def by_agent(
     Days are those of the roll-ups, so that the line of a quality score with their parts gives what they give.
     """
     intercept, slopes = line
+    terms = zip(EMOTIONS, slopes.tolist(), strict=True)
+    scored = sum((slope * _column(name) for name, slope in terms if slope), start=literal(intercept))
     with store.reading() as session:
         zone = session.execute(select(RollupState.time_zone)).scalar_one()
         statement = (
-            select(Clip.agent_id, Clip.session_id, Clip.role, Score.happened_at, *(getattr(Score, e) for e in EMOTIONS))
+            select(Clip.agent_id, Clip.session_id, Clip.role, Score.happened_at, scored)
             .join(Clip, Clip.id == Score.clip_id)
             .where(
                 Score.calibration_id == calibration_id,
@@ -70,11 +73,15 @@ def by_agent(
         number_of = {role: number for number, role in enumerate(sorted(roles))}
         local = ZoneInfo(zone)
         for rows in session.execute(statement.execution_options(yield_per=_AT_ONCE)).partitions():
-            agents, sessions, voices, times, *scores = zip(*rows, strict=True)
+            agents, sessions, voices, times, qualities = zip(*rows, strict=True)
             days = [time.astimezone(local).toordinal() for time in times]
             keys.append(np.array([agents, sessions, days, [number_of[voice] for voice in voices]], np.int64).T)
-            values.append(intercept + slopes @ np.array(scores, np.float64))
+            values.append(np.array(qualities, np.float64))
     return _added(np.concatenate(keys), np.concatenate(values)) if keys else {}
+
+
+def _column(emotion: str) -> ColumnElement[float]:
+    return cast("ColumnElement[float]", getattr(Score, emotion))
 
 
 def _added(keys: NDArray[np.int64], values: NDArray[np.float64]) -> dict[int, LinearSums]:
