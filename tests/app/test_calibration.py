@@ -17,7 +17,7 @@ from emostore.store.calibration.labels import NewLabel
 from emostore.store.session import Store
 from emostore.store.writing import edits
 from emostore.ui.bootstrap import open_store
-from tests.app.conftest import text
+from tests.app.conftest import HOME, text
 from tests.app.labelled import KEY, label, many
 from tests.app.stored import saved
 
@@ -265,3 +265,20 @@ def test_without_the_right_it_is_read_only(app: AppTest, store: Store, monkeypat
     assert at.metric
     at.slider(key="uncertain_band").set_value(0.9).run()
     assert not keys(at) & {"try_out", "keep_active", "activate_2", "save_band"}
+
+
+def test_what_is_in_use_is_measured_once_for_all_and_again_when_a_label_changes(
+    app: AppTest, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = labelled(store)
+    calibrating.activate(store, fitting.keep(store, "cool", fitting.try_out(store, KEY, Options())))
+    calibrating.wait(store, 60)
+    measured = []
+    original = fitting.try_out
+    monkeypatch.setattr(fitting, "try_out", lambda *given: measured.append(given) or original(*given))
+    for _ in range(2):
+        assert "Before it and after it" in text(opened(AppTest.from_file(HOME, default_timeout=60)))
+    assert len(measured) == 1
+    labelling.save_many(store, {(ids[0], "Bo"): NewLabel("sad", reason="random")})  # as many as before
+    opened(app)
+    assert len(measured) == 2

@@ -53,7 +53,7 @@ class Sample:
 class Teaching:
     """From how many `labels` a head would learn the emotions `given`; `never` are others that the model can give.
 
-    `wrong` labels are of emotions that the head never gives, `unread` ones of clips without an embedding.
+    `wrong` labels are of emotions that it never gives, `unread` ones of clips without an embedding.
     """
 
     labels: int
@@ -121,7 +121,7 @@ def teaching(found: Sample) -> Teaching:
         len(rows),
         tuple(EMOTIONS[number] for number in classes),
         tuple(name for number, name in enumerate(EMOTIONS) if number in given and number not in classes),
-        int((~np.isin(truth, classes)).sum()),
+        sum(number in given and number not in classes for number in truth.tolist()),
         len(truth) - len(found.labelled.clips.readable),
     )
 

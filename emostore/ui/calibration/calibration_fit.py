@@ -20,8 +20,8 @@ from emostore.i18n import Sentence
 from emostore.services.calibration import calibrating, fitting
 from emostore.services.calibration.fitting import Sample, Trial
 from emostore.services.metadata.descriptions import DOMAINS
-from emostore.store.calibration import labels
 from emostore.store.calibration.calibrations import CalibrationView
+from emostore.store.rollups.rollup_reading import Model
 from emostore.store.tables.models import NAME_LENGTH
 from emostore.ui import links
 from emostore.ui.bootstrap import in_force, open_store
@@ -29,6 +29,7 @@ from emostore.ui.calibration import calibration, calibration_figures
 from emostore.ui.calibration.calibration import Versions
 from emostore.ui.text import _, emotion, explain, listed, plain
 
+MEASURED_S = 3600  # that figures of the calibration in use are kept; other labels are measured at once
 _TRIAL = "calibration_trial"  # the last one, by model
 
 
@@ -45,7 +46,7 @@ def section(found: Versions) -> None:
         _too_few(count)
         return
     trial = _options(found, sample)
-    trial = trial or _known(found)
+    trial = trial or _known(found, sample)
     if trial is None:
         st.subheader(_("How far they can be trusted"), anchor=False)
         _about(
@@ -219,21 +220,24 @@ def _alignment(found: Versions, begun: Options) -> tuple[AlignmentChoice, str | 
     return kind, reference
 
 
-def _known(found: Versions) -> Trial | None:
+def _known(found: Versions, sample: Sample) -> Trial | None:
     """What the calibration that is read is worth on the labels of today, measured in the same way."""
     view = calibration.active(found)
     options = _options_of(view)
     if options is None or not access.can("administer"):
         return None
-    key = (view.id, labels.counts(open_store()))
-    if st.session_state.get("calibration_known", (None, None))[0] != key:
-        try:
-            with st.spinner(_("Measuring …"), show_time=True):
-                st.session_state["calibration_known"] = (key, fitting.try_out(open_store(), view.model, options))
-        except EmostoreError:
-            st.session_state["calibration_known"] = (key, None)
-    known: Trial | None = st.session_state["calibration_known"][1]
-    return known
+    told = sample.labelled.labels.tobytes() + sample.labelled.groups.tobytes()
+    with st.spinner(_("Measuring …"), show_time=True):
+        return _measured(view.id, told, view.model, options)
+
+
+@st.cache_resource(ttl=MEASURED_S, max_entries=2, show_spinner=False)
+def _measured(calibration_id: int, told: bytes, _model: Model, _options: Options) -> Trial | None:
+    """A trial of a calibration on labels, for all who look at the page; None where it cannot be fitted any more."""
+    try:
+        return fitting.try_out(open_store(), _model, _options)
+    except EmostoreError:
+        return None
 
 
 def _options_of(view: CalibrationView) -> Options | None:
