@@ -209,7 +209,15 @@ def test_a_list_is_read_as_excel_saves_it(sqlite_store: Store, encoding: str) ->
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"a,b\n1,2\n", b"clip\n1\n", b"emotion\nsad\n", b"\xff\xfe\x00", b"x" * (5 * 1024**2 + 1)]
+    "data",
+    [
+        b"",
+        b"a,b\n1,2\n",
+        b"clip\n1\n",
+        b"emotion\nsad\n",
+        b"\xff\xfe\x00",
+        pytest.param(b"emotion,clip\n" + b"x" * label_list.MAX_BYTES, id="too large"),
+    ],
 )
 def test_what_is_no_list_of_labels_is_refused(sqlite_store: Store, data: bytes) -> None:
     with pytest.raises(MetadataError):

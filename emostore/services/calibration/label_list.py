@@ -15,13 +15,14 @@ from emostore.errors import EmostoreError, MetadataError
 from emostore.i18n import N_, Sentence
 from emostore.services.calibration import labelling
 from emostore.services.exports.export_tables import undefused
-from emostore.services.metadata.sidecar import MAX_BYTES, MAX_PROBLEMS, MAX_ROWS, decoded
+from emostore.services.metadata.sidecar import MAX_PROBLEMS, MAX_ROWS, decoded
 from emostore.store.calibration import label_reading
 from emostore.store.calibration.labels import NewLabel, Reason
 from emostore.store.session import Store
 from emostore.store.tables.label_models import CANNOT_TELL
 from emostore.store.writing.names import clean, clean_name
 
+MAX_BYTES = 32 * 1024**2  # `MAX_ROWS` rows as they are exported, with a comment here and there
 _HEADERS = {
     "sha256": "sha256",
     "clip": "clip, clip_id, 片段",

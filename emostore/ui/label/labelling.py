@@ -11,7 +11,6 @@ from emostore.analytics.calibration.fitting import LEAST_LABELS
 from emostore.analytics.reliability import FEW_LABELS
 from emostore.errors import EmostoreError
 from emostore.services.calibration import label_list, labelling
-from emostore.services.metadata.sidecar import MAX_BYTES
 from emostore.services.sound import playback
 from emostore.store.calibration import labels
 from emostore.store.calibration.labels import Queue
@@ -97,7 +96,7 @@ def from_list() -> None:
         if file is None:
             return
         try:
-            checked = label_list.check(open_store(), file.read(MAX_BYTES + 1))
+            checked = label_list.check(open_store(), file.read(label_list.MAX_BYTES + 1))
         except EmostoreError as error:
             st.error(plain(explain(error)), icon=":material/error:")
             return
