@@ -21,7 +21,8 @@ from emostore.store.session import Store
 from emostore.store.tables.models import Agent, Clip, Score, Team
 from emostore.store.tables.report_models import RollupState
 
-_AT_ONCE = 20_000  # clips that the database hands over at a time
+# Clips that the database hands over at a time: with many more, collecting garbage takes longer than reading them.
+_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
