@@ -48,10 +48,13 @@ def row_as_json(row: ClipRow, uncertain_below: float) -> str:
         {
             "clip": row.clip_id,
             "file": row.file_name,
+            "sha256": row.sha256,
             "channel": row.channel,
+            "channel_count": row.channel_count,
             "role": row.role,
             "agent": row.agent,
             "session": row.session_name,
+            "session_key": row.session_key,
             "happened_at": row.happened_at.isoformat(),
             "happened_at_source": row.happened_at_source,
             "duration_s": row.duration_s,

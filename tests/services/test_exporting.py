@@ -49,12 +49,14 @@ NASTY = [
 def row(number: int = 1, **about: Any) -> HistoryRow:
     known: dict[str, Any] = {
         "clip_id": number,
+        "sha256": f"{number:064x}",
         "file_name": f"{number}.wav",
         "channel": 0,
         "channel_count": 1,
         "role": "customer",
         "agent": "Ana",
         "session_id": 7,
+        "session_key": "name:case 7",
         "session_name": "Case 7",
         "happened_at": NOW,
         "happened_at_source": "given",

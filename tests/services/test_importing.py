@@ -37,6 +37,7 @@ from emostore.store.reports.views import HistoryRow
 from emostore.store.session import Store, create_store
 from emostore.store.tables.label_models import CANNOT_TELL, REASONS, VERDICTS
 from emostore.store.writing import clips, records
+from emostore.store.writing.names import clean_name
 from tests.store.samples import row_counts
 
 BUSINESS = dict(CASES["Business talk"])
@@ -466,7 +467,9 @@ def said(draw: st.DrawFn) -> labels.Said:
         draw(st.none() | st.text(max_size=20)),
         draw(st.sampled_from(REASONS)),  # type: ignore[arg-type]
     )
-    return labels.Said(draw(TEXT), labelling.checked(label), draw(MOMENTS))
+    rater = clean_name(draw(TEXT), "rater")
+    assert rater is not None
+    return labels.Said(rater, labelling.checked(label), draw(MOMENTS))
 
 
 @st.composite

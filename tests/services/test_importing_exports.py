@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +14,20 @@ import pytest
 
 from emostore.commands import data as commands
 from emostore.config import Settings
-from emostore.services import importing
+from emostore.emotions import EMOTIONS
+from emostore.services import editing, importing, output
 from emostore.services.calibration import labelling
 from emostore.services.exports import exporting
 from emostore.services.importing import Given, Options
 from emostore.store.calibration.labels import NewLabel
+from emostore.store.reports import history, reports
 from emostore.store.reports.history import HistoryFilter
-from emostore.store.session import Store
+from emostore.store.session import Store, create_store
 from emostore.store.writing import clips
-from tests.store.samples import analysis
+from emostore.store.writing.records import Role
+from tests.store.samples import MODEL, analysis, recording
+
+SIDES: tuple[Role, Role] = ("agent", "customer")
 
 
 @pytest.fixture
@@ -63,3 +71,110 @@ def test_an_exported_file_may_be_read_by_whom_the_umask_lets(tmp_path: Path) -> 
         os.umask(before)
     assert [path.name for path in tmp_path.iterdir()] == ["x.csv"]
     assert (tmp_path / "x.csv").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.fixture
+def other(sqlite_template: Path, tmp_path: Path) -> Iterator[Store]:
+    """An empty store beside the first one."""
+    opened = create_store(f"sqlite:///{shutil.copyfile(sqlite_template, tmp_path / 'other.db')}")
+    yield opened
+    opened.close()
+
+
+def calls(store: Store) -> None:
+    """A call of two channels that sound alike, at a guessed time; two that are one session; and one in a named one."""
+    about = {"agent": "Ana"}
+    call = recording("call", happened_at_source="upload")
+    mono = [recording(name, channel_count=1) for name in ("first", "second", "named")]
+    made = [analysis(recording=call, channel=channel, role=role, **about) for channel, role in enumerate(SIDES)]
+    made += [analysis(recording=each, session_name="Case 7" if each is mono[2] else None) for each in mono]
+    stored = clips.save_many(store, made)
+    editing.merge_sessions(store, stored[3].session_id, stored[2].session_id)
+
+
+def printed(store: Store) -> Given:
+    """What `list --json` prints."""
+    lines = [output.row_as_json(row, 0.0) for row in reports.latest_clips(store).rows]
+    return Given("list.jsonl", io.BytesIO("\n".join(lines).encode()))
+
+
+def places(store: Store) -> list[tuple[Any, ...]]:
+    """Where each clip belongs, with ids that depend on the store told apart only."""
+    rows = sorted(history.stream(store), key=lambda row: (row.sha256, row.channel))
+    columns = ("sha256", "file_name", "channel", "channel_count", "role", "agent", "session_key", "session_name")
+    return [tuple(getattr(row, name) for name in (*columns, "happened_at", "happened_at_source")) for row in rows]
+
+
+def brought(store: Store, config: Settings, given: Given) -> importing.Imported:
+    plan = importing.plan(store, config, [given], Options())
+    assert not plan.refused
+    return importing.write(store, config, [given], Options(), plan)
+
+
+@pytest.mark.parametrize("how", ["csv", "jsonl", "zip", "list"])
+def test_recordings_keep_their_channels_and_sessions_and_are_known_where_they_came_from(
+    sqlite_store: Store, other: Store, config: Settings, how: str
+) -> None:
+    calls(sqlite_store)
+    what = "results" if how == "zip" else "clips"
+    given = printed(sqlite_store) if how == "list" else exported(sqlite_store, what, how)
+    here = importing.plan(sqlite_store, config, [given], Options())
+    assert [clip.state for clip in here.clips] == ["stored"] * 5
+    assert brought(other, config, given).new == 5
+    assert places(other) == places(sqlite_store)
+    again = exported(other, "clips", "csv")
+    assert brought(sqlite_store, config, again).new == 0
+    assert {row.revision for row in history.stream(other)} <= {MODEL.revision, f"imported, {MODEL.revision}"}
+    assert [clip.state for clip in importing.plan(other, config, [again], Options()).clips] == ["stored"] * 5
+
+
+@pytest.mark.parametrize(("what", "kind"), [("clips", "jsonl"), ("results", "zip")])
+@pytest.mark.parametrize("named", [None, "Case 7"])
+def test_a_paired_call_is_one_again_and_can_be_taken_apart(
+    store: Store, other: Store, config: Settings, what: Any, kind: Any, named: str | None
+) -> None:
+    made = [
+        analysis(recording=recording(name, channel_count=1), role=role, session_name=named)
+        for name, role in zip(("x_agent", "x_caller"), SIDES, strict=True)
+    ]
+    before = [each.session_id for each in clips.save_many(store, made)]
+    assert (before[0] == before[1]) == bool(named)
+    first, second = (each.clip_id for each in clips.save_many(store, made))
+    editing.pair(store, first, second, -2.5, roles=SIDES)
+    brought(other, config, exported(store, what, kind))
+    assert places(other) == places(store)
+    views = [reports.clip_view(other, row.clip_id) for row in sorted(history.stream(other), key=lambda row: row.role)]
+    agent, caller = (view for view in views if view is not None)
+    assert (agent.partner_id, caller.partner_id) == (caller.clip_id, agent.clip_id)
+    assert (agent.starts_s, caller.starts_s) == (2.5, 0.0)
+    assert brought(other, config, exported(store, what, kind)).new == 0
+    for each, clip_id in ((store, first), (other, agent.clip_id)):
+        editing.unpair(each, clip_id)
+    assert places(other) == places(store)
+
+
+def test_lines_of_before_are_still_read(sqlite_store: Store, other: Store, config: Settings) -> None:
+    calls(sqlite_store)
+    lines = [json.loads(line) for line in exported(sqlite_store, "clips", "jsonl").source.read().splitlines()]  # type: ignore[union-attr]
+    old = [{name: line[name] for name in line.keys() - {"session_key", "session_name", "pair"}} for line in lines]
+    given = Given("old.jsonl", io.BytesIO("\n".join(map(json.dumps, old)).encode()))
+    assert brought(other, config, given).new == 5
+    assert sorted(row.session_name for row in history.stream(other)) == ["Case 7", "call", "call", "first", "second"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"sha256": "xyz"}, "sha256 is xyz, which is no SHA-256."),
+        ({"channel": "left"}, "channel is left, which is not a number."),
+        ({"channel_count": "0"}, "channel_count is 0, which is not a number."),
+        ({"channel": "64"}, "channel is 64, which is not a number."),
+    ],
+)
+def test_a_row_that_names_no_possible_place_is_refused(
+    sqlite_store: Store, config: Settings, changed: dict[str, str], said: str
+) -> None:
+    row = {"file": "a", "sha256": "ab" * 32, "channel": "1", **dict.fromkeys(EMOTIONS, "0"), "sad": "1"} | changed
+    given = Given("x.csv", io.BytesIO(f"{','.join(row)}\n{','.join(row.values())}\n".encode()))
+    plan = importing.plan(sqlite_store, config, [given], Options())
+    assert [str(each.reason) for each in plan.refused] == [said]

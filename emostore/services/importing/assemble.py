@@ -21,19 +21,22 @@ from emostore.emotions import EMOTIONS, EmotionScores
 from emostore.engine.recognizer import HOP_S, WINDOW_S
 from emostore.errors import AudioError, MetadataError
 from emostore.i18n import N_, Sentence
+from emostore.services.exports.clip_line import MOST_SECONDS
 from emostore.services.importing.bounded import DIM
-from emostore.services.importing.found import Found, Frames
+from emostore.services.importing.found import Found, Frames, OtherSide
 from emostore.services.importing.frame_scores import checked_hop
 from emostore.services.importing.sources import Entry
 from emostore.services.importing.values import FloatArray, logits_of
 from emostore.services.metadata.descriptions import Description, merge
 from emostore.store.calibration.labels import Said
+from emostore.store.reports.export_reports import ModelKey
 from emostore.store.writing import records
 from emostore.store.writing.names import clean_name
 
 REVISION = "imported"
 UNNAMED = "unnamed model"  # what scores belong to whose model nobody names
 EMBEDDING_HOP_S = 0.02  # frames of Emotion2Vec+: 50 a second
+ODD_HOP_S = 5.0  # scores over time are seldom as far apart; milliseconds are taken for seconds now and then
 KEPT_HOP_S = 0.5  # frames that come more often than this are averaged
 _RATE = 16_000  # Hz: what the scores were computed from, where the file does not say it
 _YEARS = (1900, 2199)
@@ -78,6 +81,8 @@ class Prepared:
     doubts: tuple[Sentence, ...]
     sound: Sound | None = None
     labels: tuple[Said, ...] = ()
+    other_side: OtherSide | None = None
+    said: ModelKey | None = None  # the model as the file names it, which may be one that has heard the clip here
 
     @property
     def key(self) -> tuple[str, int, str, str]:
@@ -121,6 +126,10 @@ def prepare(
     outcome = _outcome(found, frames, doubts)
     happened_at, source = _happened(found, options, now, doubts)
     duration_s = _duration(found, frames, heard, doubts)
+    if duration_s > MOST_SECONDS:
+        raise MetadataError(
+            "It would be {found:g} s long; {allowed:g} s are allowed.", found=duration_s, allowed=MOST_SECONDS
+        )
     if about.agent is None:
         doubts.append(Sentence(N_("No agent is named, so the clip belongs to nobody.")))
     facts = found.facts
@@ -152,13 +161,15 @@ def prepare(
         team=about.team,
         session_name=about.session,
         segments=facts.get("segments"),
+        session_of=found.session_of if about.session is None else None,
     )
     model = _model(found, options, doubts)
     analysed_at = facts.get("analysed_at")
     when = _aware(analysed_at, options) if analysed_at else happened_at if source != "upload" else now
     analysis = records.NewAnalysis(clip, model, outcome, when, facts.get("compute_s"))
     labels = tuple(replace(each, labelled_at=_aware(each.labelled_at, options)) for each in found.labels)
-    return Prepared(analysis, tuple(doubts), heard, labels)
+    said = (found.model.name, found.model.revision) if found.model.name and found.model.revision else None
+    return Prepared(analysis, tuple(doubts), heard, labels, found.other_side, said)
 
 
 def windows_of(frames: Frames) -> records.NewWindows:
@@ -198,6 +209,9 @@ def _outcome(found: Found, frames: Frames | None, doubts: list[Sentence]) -> rec
     windows = found.windows
     if windows is None and frames is not None and frames.hop_s is not None:
         windows = windows_of(frames)
+        if frames.hop_s >= ODD_HOP_S:
+            message = N_("It says that a frame begins every {hop:g} s. If it counts milliseconds, call them hop_ms.")
+            doubts.append(Sentence(message, {"hop": frames.hop_s}))
         if frames.hop_s < KEPT_HOP_S:
             message = N_("Frames every {hop:g} s were averaged into windows of {length:g} s, one each second.")
             doubts.append(Sentence(message, {"hop": frames.hop_s, "length": WINDOW_S}))
@@ -264,6 +278,8 @@ def _model(found: Found, options: Options, doubts: list[Sentence]) -> records.Mo
         message = N_("It does not say which model gave the scores; they are kept as those of “{name}”.")
         doubts.append(Sentence(message, {"name": UNNAMED}))
     revision = clean_name(said.revision, "model")
+    if revision is not None and revision.split(", ")[0] == REVISION:  # exported from where it had been imported to
+        revision = revision.removeprefix(REVISION).removeprefix(", ")
     classes = said.classes or EMOTIONS
     parts = [REVISION, revision, None if len(classes) == len(EMOTIONS) else " ".join(classes)]
     dim = DIM if found.embedding is None else len(found.embedding)

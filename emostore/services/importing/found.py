@@ -15,7 +15,7 @@ from emostore.i18n import Sentence
 from emostore.services.importing.values import FloatArray
 from emostore.services.metadata.descriptions import Description
 from emostore.store.calibration.labels import Said
-from emostore.store.writing.records import HappenedAtSource, NewWindows, NoSpeechReason
+from emostore.store.writing.records import HappenedAtSource, NewWindows, NoSpeechReason, SessionOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,15 @@ class Model:
     classes: tuple[str, ...] | None = None
     licence: str | None = None
     raw: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OtherSide:
+    """The recording that holds the other side of the call, and how much later the second side begins, in seconds."""
+
+    sha256: str
+    first: bool  # whether this one is the first
+    offset_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +76,28 @@ class Found:
     duration_s: float | None = None
     facts: dict[str, Any] = field(default_factory=dict)  # further columns of the recording, clip and analysis
     labels: tuple[Said, ...] = ()
+    session_of: SessionOf | None = None  # whose session it belongs to, if not its own and nobody named it
+    other_side: OtherSide | None = None
     doubts: tuple[Sentence, ...] = ()
 
     @property
     def identity(self) -> str:
         """SHA-256 of the recording: of its own bytes where the file names it, else of everything that it says.
 
-        The same content is the same recording, whatever its file is called and whatever is said of it beside.
+        The same content is the same recording, whatever its file is called and whatever is said of it beside. Scores
+        alone are no such content: two calls may both be sad = 1.0, so then the name tells them apart.
         """
         if self.sha256 is not None:
             return self.sha256
         digest = hashlib.sha256(b"emostore import 1\n")
-        plain = [self.key, self.channel, self.given, self.no_speech, self.time.isoformat() if self.time else None]
+        tells = self.time or self.key or self.frames or self.windows or self.embedding is not None
+        plain = [
+            self.key if tells else self.name,
+            self.channel,
+            self.given,
+            self.no_speech,
+            self.time.isoformat() if self.time else None,
+        ]
         digest.update(json.dumps(plain, sort_keys=True).encode())
         for values in (
             self.frames.scores if self.frames else None,

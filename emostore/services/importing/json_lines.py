@@ -14,8 +14,9 @@ from emostore.emotions import EMOTIONS, SUM_TOLERANCE, EmotionScores
 from emostore.errors import MetadataError
 from emostore.i18n import N_, Sentence
 from emostore.services.calibration import labelling
-from emostore.services.exports.clip_line import FORMAT, MOST_CHANNELS, ClipLine
-from emostore.services.importing.found import Found, Model
+from emostore.services.exports.clip_line import FORMAT, ClipLine
+from emostore.services.importing import places
+from emostore.services.importing.found import Found, Model, OtherSide
 from emostore.services.importing.values import distribution, moment, number, quoted, text
 from emostore.services.metadata.descriptions import ROLES, Description
 from emostore.store.calibration.labels import NewLabel, Said
@@ -23,7 +24,6 @@ from emostore.store.writing.names import clean_name
 from emostore.store.writing.records import NewWindows, NoSpeechReason
 
 _NO_SPEECH = ("silence", "no_speech", "too_short")
-_HEX = frozenset("0123456789abcdef")
 
 
 def is_line(value: Any) -> bool:
@@ -66,6 +66,8 @@ def read(value: Mapping[str, Any]) -> Found:
         )
     raw = line.calibration == "raw"
     doubts = [] if raw or logits is None else [_calibrated(line.calibration)]
+    other = OtherSide(line.pair.sha256, line.pair.first, line.pair.offset_s) if line.pair else None
+    _, session_of = places.session(line.session_key, line.session_name, line.sha256, other.sha256 if other else None)
     return Found(
         line.file_name,
         given=distribution(line.scores) if logits is not None else None,
@@ -105,6 +107,8 @@ def read(value: Mapping[str, Any]) -> Found:
             "compute_s": line.compute_s,
         },
         labels=_labels(line),
+        session_of=session_of,
+        other_side=other,
         doubts=tuple(doubts),
     )
 
@@ -114,33 +118,35 @@ def read_printed(value: Mapping[str, Any]) -> Found:
     name = text(value["file"], "file") or ""
     if value["scores"] is None:
         raise MetadataError("There are no scores in it (its status is {status}).", status=quoted(value["status"]))
-    sha256 = text(value.get("sha256"), "sha256")
-    if sha256 is not None and (len(sha256) != 64 or not _HEX.issuperset(sha256)):
-        raise MetadataError("{what} is {found}, which is no SHA-256.", what="sha256", found=quoted(sha256))
-    channel = value["channel"]
-    if type(channel) is not int or not 0 <= channel < MOST_CHANNELS:
-        raise MetadataError("{what} is {found}, which is not a number.", what="channel", found=quoted(channel))
+    sha256 = places.sha256(text(value.get("sha256"), "sha256"))
+    channel = places.channel(value["channel"])
+    count = places.channel(value.get("channel_count", 1), "channel_count", 1)
     when, role = text(value.get("happened_at"), "happened_at"), text(value.get("role"), "role") or "unknown"
     if role not in ROLES:
         raise MetadataError(
             "{found} is not a role; a channel is one of {allowed}.", found=quoted(role), allowed=", ".join(ROLES)
         )
     duration = value.get("duration_s")
+    shown = text(value.get("session"), "session")
+    key = text(value.get("session_key"), "session_key")
+    named, session_of = (shown, None) if key is None else places.session(key, shown, sha256)
     return Found(
         name,
         given=distribution(value["scores"]),
         time=moment(when, "happened_at"),
+        time_source=places.time_source(text(value.get("happened_at_source"), "happened_at_source")),
         about=Description(
             agent=text(value.get("agent"), "agent"),
-            session=text(value.get("session"), "session"),
+            session=named,
             roles=(role,),
         ),
         model=Model(text(value.get("model"), "model"), text(value.get("revision"), "revision")),
         key=name,
         sha256=sha256,
         channel=channel if sha256 else 0,
-        channel_count=channel + 1 if sha256 else 1,
+        channel_count=max(count, channel + 1) if sha256 else 1,
         duration_s=None if duration is None else max(0.0, number(duration, "duration_s")),
+        session_of=session_of,
     )
 
 

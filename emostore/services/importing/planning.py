@@ -179,13 +179,15 @@ class _Maker:
             if isinstance(each, Refused):
                 self.refuse(each)
                 continue
+            models = known.get(each.prepared.key[:2], frozenset())
+            is_here = each.prepared.said in models
             try:
-                self._check(each.prepared.analysis)
+                if not is_here:
+                    self._check(each.prepared.analysis)
             except EmostoreError as error:
                 self.refuse(Refused(each.item.main.name, error, each.line))
                 continue
-            models = known.get(each.prepared.key[:2])
-            state = self._state(each.prepared.key, models)
+            state = self._state(each.prepared.key, known.get(each.prepared.key[:2]), is_here)
             new = 0 if state == "twin" else self._labels(each.prepared, labelled.get(each.prepared.key[:2], {}))
             self.plan.clips.append(_planned(each, state, new))
             for doubt in each.prepared.doubts:
@@ -213,13 +215,13 @@ class _Maker:
         self._heard |= new
         return len(new)
 
-    def _state(self, key: Key, models: frozenset[ModelKey] | None) -> State:
+    def _state(self, key: Key, models: frozenset[ModelKey] | None, is_here: bool) -> State:
         if key in self._seen:
             return "twin"
         self._seen.add(key)
         if models is None:
             return "new"
-        return "stored" if key[2:] in models else "added"
+        return "stored" if is_here or key[2:] in models else "added"
 
     def _check(self, analysis: records.NewAnalysis) -> None:
         model, clip = analysis.model, analysis.clip

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import cast
 
 from emostore.emotions import EMOTIONS
 from emostore.errors import MetadataError
 from emostore.services.exports.export_tables import undefused
+from emostore.services.importing import places
 from emostore.services.importing.found import Found, Model
 from emostore.services.importing.json_lines import no_speech_reason
 from emostore.services.importing.values import distribution, emotion_of, moment, quoted
 from emostore.services.metadata.descriptions import Description, parse_domain, parse_roles, parse_scenario
 from emostore.store.writing.names import stem
-from emostore.store.writing.records import HappenedAtSource
+from emostore.store.writing.records import SessionOf
 
 _FILE = ("file_name", "file", "filename", "name", "key", "clip", "文件", "文件名")
 _TIME = ("happened_at", "time", "timestamp", "时间")
-_SOURCES = ("given", "name", "metadata", "upload")
 
 
 def read(row: Mapping[str, str], number: int) -> Found:
@@ -39,24 +38,37 @@ def read(row: Mapping[str, str], number: int) -> Found:
             allowed=", ".join(EMOTIONS),
         )
     duration = _float(cells["duration_s"], "duration_s") if "duration_s" in cells else None
-    source = cells.get("happened_at_source", "metadata")
+    sha256 = places.sha256(cells.get("sha256"))
+    channel = places.channel(cells.get("channel", 0)) if sha256 else 0
+    count = places.channel(cells.get("channel_count", 1), "channel_count", 1) if sha256 else 1
+    named, session_of = _session(cells, name, sha256)
     return Found(
         name,
         given=distribution(scores) if scores else None,
         no_speech=no_speech_reason(silent) if silent is not None and not scores else None,
         time=moment(next((cells[each] for each in _TIME if each in cells), None), "happened_at"),
-        time_source=cast(HappenedAtSource, source) if source in _SOURCES else "metadata",
-        about=_about(cells, name),
+        time_source=places.time_source(cells.get("happened_at_source")),
+        about=_about(cells, named),
         model=Model(cells.get("model"), cells.get("revision")),
         key=f"{name or number} [{cells.get('channel', '')}]",  # both channels of a call may have the same scores
+        sha256=sha256,
+        channel=channel,
+        channel_count=max(count, channel + 1),
         duration_s=None if duration is None else max(0.0, duration),
         facts={"demo": cells.get("demo") == "true"},
+        session_of=session_of,
     )
 
 
-def _about(cells: Mapping[str, str], file_name: str) -> Description:
-    shown = cells.get("session_name")  # of a session that nobody named, it is the file's
-    named = shown if shown and shown != stem(file_name or shown) else None
+def _session(cells: Mapping[str, str], file_name: str, sha256: str | None) -> tuple[str | None, SessionOf | None]:
+    shown, key = cells.get("session_name"), cells.get("session_key")
+    if key is not None and sha256 is not None:
+        return places.session(key, shown, sha256)
+    # Of a session that nobody named, it is the file's.
+    return (shown if shown and shown != stem(file_name or shown) else None), None
+
+
+def _about(cells: Mapping[str, str], named: str | None) -> Description:
     return Description(
         agent=cells.get("agent"),
         team=cells.get("team"),

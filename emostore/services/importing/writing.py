@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from emostore import access, audio
 from emostore.config import Settings
 from emostore.errors import AudioError, EmostoreError, StoreError
-from emostore.services import alerting
+from emostore.services import alerting, editing
 from emostore.services.calibration import calibrating, labelling, masked
 from emostore.services.importing.assemble import Options
 from emostore.services.importing.items import grouped
@@ -20,13 +21,18 @@ from emostore.store.calibration.labels import Said
 from emostore.store.session import Store
 from emostore.store.writing import clips, records
 
+log = logging.getLogger(__name__)
+
 MOST_NAMED = 50  # clips whose ids are answered
 _AT_ONCE = 100  # clips in one transaction
 
 
 @dataclass(slots=True)
 class Imported:
-    """What was written: new clips, clips that got scores of a further model, labels, and what failed after all."""
+    """What was written: new clips, clips that got scores of a further model, labels, and what failed after all.
+
+    `cancelled` tells that it was stopped before its end; importing again brings the rest.
+    """
 
     new: int = 0
     added: int = 0
@@ -34,6 +40,7 @@ class Imported:
     clip_ids: list[int] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     refused_count: int = 0
+    cancelled: bool = False
 
 
 def write(
@@ -43,12 +50,13 @@ def write(
     options: Options,
     planned: Plan,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> Imported:
     """Write what `planned` lists as new, and nothing else: what has changed since then is left out.
 
-    `progress` hears how many of the clips are through. What is stored already stays as it is, also if it came
-    meanwhile. Labels follow their clips; should that fail, importing again brings them. Raises `StoreError` when the
-    database cannot be used; then whole clips may have been written.
+    `progress` hears how many of the clips are through, and `cancelled` is asked before each. What is stored already
+    stays as it is, also if it came meanwhile. Labels follow their clips; should that fail, importing again brings them.
+    Raises `StoreError` when the database cannot be used; then whole clips may have been written.
     """
     access.require("analyse")
     wanted = set(planned.wanted)
@@ -57,6 +65,9 @@ def write(
     writer = _Writer(store, settings, done)
     with listed(given) as listing:
         for candidate in _chosen(read(grouped(listing.entries).items, settings, options), wanted):
+            if cancelled():
+                done.cancelled = True
+                break
             writer.add(_whole(candidate, channels))
             progress(total - len(wanted), total)
         writer.flush()
@@ -161,8 +172,25 @@ class _Writer:
             self._done.added += saved.created and not saved.clip_created
             if saved.created and len(self._done.clip_ids) < MOST_NAMED:
                 self._done.clip_ids.append(saved.clip_id)
+        for candidate in some:
+            self._pair(candidate)
         if access.can("edit"):
             self._done.labels += labelling.restore(self._store, labels)
+
+    def _pair(self, candidate: Candidate) -> None:
+        """Make one call again of two files that were one, as soon as both are there."""
+        side, own = candidate.prepared.other_side, candidate.prepared.key[0]
+        if side is None:
+            return
+        found = [clips.find_recording(self._store, sha256) for sha256 in (own, side.sha256)]
+        both = [each.clips[0] for each in found if each is not None and len(each.clips) == 1]
+        if len(both) != 2:
+            return
+        first, second = both if side.first else both[::-1]
+        try:
+            editing.pair(self._store, first.clip_id, second.clip_id, side.offset_s, roles=(first.role, second.role))
+        except EmostoreError as error:  # they are paired already, or edited here; both are whole without it
+            log.info("%s was not paired: %s", candidate.item.main.name, error)
 
     def _with_alerts(self, analysis: records.NewAnalysis, absent: masked.Reader) -> records.NewAnalysis:
         """The analysis with what the active rules find in it, as for every clip that is analysed here."""

@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Select, case, null, select
+from sqlalchemy.orm import Session, aliased
 
 from emostore.store.session import Store
 from emostore.store.tables.models import (
@@ -20,6 +21,7 @@ from emostore.store.tables.models import (
     Analysis,
     Calibration,
     Clip,
+    ClipPair,
     ClipSpeech,
     Embedding,
     ModelRevision,
@@ -33,6 +35,14 @@ _AT_ONCE = 500  # keys in one statement
 
 ModelKey = tuple[str, str]  # name and revision
 Channel = tuple[str, int]  # SHA-256 of the recording, and the channel
+
+
+class Paired(NamedTuple):
+    """The recording of a call's other side, whether the clip is the `first`, and how much later the second begins."""
+
+    sha256: str
+    first: bool
+    offset_s: float  # negative: before the first
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +76,7 @@ class RawResult:
     window_hop_s: float | None
     window_length_s: float | None
     embedding: NDArray[np.float16] | None
+    pair: Paired | None
 
 
 def raw_results(store: Store, analysis_ids: Sequence[int], *, embeddings: bool = True) -> dict[int, RawResult]:
@@ -73,10 +84,12 @@ def raw_results(store: Store, analysis_ids: Sequence[int], *, embeddings: bool =
     found: dict[int, RawResult] = {}
     with store.reading() as session:
         for some in _parts(analysis_ids):
+            pairs = _pairs(session, some)
             for row in session.execute(_statement(embeddings).where(Analysis.id.in_(some))):
                 columns = dict(row._mapping)
                 columns["notes"] = tuple(Note(**note) for note in columns["notes"])
                 columns["classes"] = tuple(columns["classes"])
+                columns["pair"] = pairs.get(columns.pop("clip_id"))
                 found[row.analysis_id] = RawResult(**columns)
     return found
 
@@ -121,6 +134,7 @@ def _statement(embeddings: bool) -> Select[*tuple[Any, ...]]:
     statement = (
         select(
             Analysis.id.label("analysis_id"),
+            Analysis.clip_id,
             Recording.sha256,
             case((named, RecordingSession.name)).label("session"),
             Recording.uploaded_at,
@@ -147,6 +161,27 @@ def _statement(embeddings: bool) -> Select[*tuple[Any, ...]]:
     return statement.outerjoin(Embedding, Embedding.analysis_id == Analysis.id).add_columns(
         Embedding.vector.label("embedding")
     )
+
+
+def _pairs(session: Session, analysis_ids: Sequence[int]) -> dict[int, Paired]:
+    """Of the clips of these analyses those that are paired, by their ids."""
+    first, second = aliased(Clip), aliased(Clip)
+    of_first, of_second = aliased(Recording), aliased(Recording)
+    clips = select(Analysis.clip_id).where(Analysis.id.in_(analysis_ids))
+    statement = (
+        select(first.id, second.id, of_first.sha256, of_second.sha256, second.starts_s - first.starts_s)
+        .select_from(ClipPair)
+        .join(first, first.id == ClipPair.first_clip_id)
+        .join(second, second.id == ClipPair.second_clip_id)
+        .join(of_first, of_first.id == first.recording_id)
+        .join(of_second, of_second.id == second.recording_id)
+        .where(ClipPair.first_clip_id.in_(clips) | ClipPair.second_clip_id.in_(clips))
+    )
+    found: dict[int, Paired] = {}
+    for first_id, second_id, first_sha256, second_sha256, offset_s in session.execute(statement):
+        found[first_id] = Paired(second_sha256, True, offset_s)
+        found[second_id] = Paired(first_sha256, False, offset_s)
+    return found
 
 
 def _parts(keys: Sequence[Any]) -> Iterator[list[Any]]:

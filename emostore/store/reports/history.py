@@ -130,8 +130,9 @@ def _page(
     return (
         select(
             Clip.id.label("clip_id"),
-            *(Recording.file_name, Clip.channel, Recording.channel_count, Clip.role, Clip.session_id),
+            *(Recording.sha256, Recording.file_name, Clip.channel, Recording.channel_count, Clip.role, Clip.session_id),
             Agent.name.label("agent"),
+            RecordingSession.key.label("session_key"),
             Team.name.label("team"),
             RecordingSession.name.label("session_name"),
             *(Clip.happened_at, Recording.happened_at_source, Clip.duration_s),

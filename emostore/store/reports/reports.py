@@ -192,8 +192,9 @@ def _row_statement(clip: type[Clip]) -> Select[*tuple[Any, ...]]:
     return (
         select(
             clip.id.label("clip_id"),
-            *(Recording.file_name, clip.channel, Recording.channel_count, clip.role, clip.session_id),
+            *(Recording.sha256, Recording.file_name, clip.channel, Recording.channel_count, clip.role, clip.session_id),
             Agent.name.label("agent"),
+            RecordingSession.key.label("session_key"),
             RecordingSession.name.label("session_name"),
             *(clip.happened_at, Recording.happened_at_source, clip.duration_s, Recording.demo),
             Analysis.id.label("analysis_id"),

@@ -101,15 +101,20 @@ class ClipCursor:
 
 @dataclass(frozen=True, slots=True)
 class ClipRow:
-    """A clip in a list, with its newest analysis (None in all of its fields if there is none); a `demo` is invented."""
+    """A clip in a list, with its newest analysis (None in all of its fields if there is none); a `demo` is invented.
+
+    `sha256` is the recording's. `session_key` tells a session that somebody named from one that stands for a recording.
+    """
 
     clip_id: int
+    sha256: str
     file_name: str
     channel: int
     channel_count: int
     role: str
     agent: str | None
     session_id: int
+    session_key: str
     session_name: str
     happened_at: datetime
     happened_at_source: str

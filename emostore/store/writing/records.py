@@ -6,7 +6,7 @@ import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from emostore.emotions import EMOTIONS, EmotionScores
 from emostore.errors import MetadataError, StoreError
 from emostore.store.tables.models import MAX_SEGMENTS
-from emostore.store.writing.names import clean_file_name, clean_language, clean_name
+from emostore.store.writing.names import clean_file_name, clean_language, clean_name, session_key, stem
 
 Role = Literal["agent", "customer", "mixed", "unknown"]
 HappenedAtSource = Literal["given", "name", "metadata", "upload"]
@@ -71,11 +71,19 @@ class NewRecording:
         object.__setattr__(self, "language", clean_language(self.language))
 
 
+class SessionOf(NamedTuple):
+    """A session that nobody named and that stands for the recording with this hash, and what it is called."""
+
+    sha256: str
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class NewClip:
     """One channel, counted from 0. Names are given as a person typed them and cleaned here; empty means none.
 
-    Without `session_name` the clip belongs to the session that stands for its recording. `segments` are
+    Without `session_name` the clip belongs to the session that stands for its recording, or for another one if
+    `session_of` says so. `segments` are
     where somebody speaks, in order and not overlapping: seconds of the clip's own time, shape (n, 2); None
     if that is not known. Raises `MetadataError` for a name that is too long and for a team without an agent.
     """
@@ -89,6 +97,7 @@ class NewClip:
     team: str | None = None
     session_name: str | None = None
     segments: NDArray[np.float64] | None = field(default=None, compare=False)
+    session_of: SessionOf | None = None
 
     def __post_init__(self) -> None:
         if self.segments is not None:
@@ -103,6 +112,15 @@ class NewClip:
                 "The team {team} is given without an agent. Name the agent too, or leave the team empty.",
                 team=self.team,
             )
+
+    @property
+    def session(self) -> tuple[str, str]:
+        """The key of the clip's session, and its name."""
+        if self.session_name is None and self.session_of is not None:
+            return session_key(None, self.session_of.sha256), self.session_of.name
+        return session_key(self.session_name, self.recording.sha256), self.session_name or stem(
+            self.recording.file_name
+        )
 
 
 @dataclass(frozen=True, slots=True)

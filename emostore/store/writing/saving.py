@@ -30,7 +30,6 @@ from emostore.store.tables.models import (
 )
 from emostore.store.tables.report_models import Alert
 from emostore.store.writing import bulk
-from emostore.store.writing.names import session_key, stem
 from emostore.store.writing.records import (
     Analysed,
     ModelRevisionKey,
@@ -86,7 +85,7 @@ def save_clips(
             "recording_id": key[0],
             "channel": key[1],
             "role": clip.role,
-            "session_id": sessions[session_key(clip.session_name, clip.recording.sha256)],
+            "session_id": sessions[clip.session[0]],
             "agent_id": agents.get(clip.agent),
             "happened_at": times.get(key[0], clip.recording.happened_at),
             "duration_s": clip.duration_s,
@@ -344,8 +343,7 @@ def _save_sessions(session: Session, clips: Iterable[NewClip]) -> dict[str, int]
     now = datetime.now(UTC)
     rows: dict[bulk.Key, bulk.Row] = {}
     for clip in clips:
-        key = session_key(clip.session_name, clip.recording.sha256)
-        name = clip.session_name or stem(clip.recording.file_name)
+        key, name = clip.session
         rows.setdefault((key,), {"key": key, "name": name, "created_at": now})
     found, _ = bulk.ensure(session, RecordingSession, rows, ["key"], lock="share")
     return {key: identifier for (key,), identifier in found.items()}
