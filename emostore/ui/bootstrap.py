@@ -12,6 +12,7 @@ from emostore.engine.queue import BatchingQueue, shared
 from emostore.services import daily_totals, preferences
 from emostore.services.calibration import calibrating
 from emostore.services.downloads import BackgroundDownload
+from emostore.services.importing.background import BackgroundImport
 from emostore.services.queue.worker import Worker
 from emostore.store import migrate
 from emostore.store.session import Store, create_store
@@ -55,6 +56,12 @@ def start_worker() -> Worker:
 def background_download() -> BackgroundDownload:
     """The one download of this process."""
     return BackgroundDownload()
+
+
+@st.cache_resource(show_spinner=False)
+def background_import() -> BackgroundImport:
+    """The one import of this process."""
+    return BackgroundImport()
 
 
 def load_model() -> BatchingQueue:

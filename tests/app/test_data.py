@@ -19,10 +19,11 @@ from emostore.store.calibration import labels
 from emostore.store.reports import reports
 from emostore.store.reports.history import HistoryFilter
 from emostore.store.session import Store
-from emostore.ui import exports
-from tests.app.conftest import text
+from emostore.ui import bootstrap, exports
+from tests.app.conftest import HOME, text
 from tests.app.labelled import label
 from tests.app.stored import saved
+from tests.held import ROWS, WAIT_S, Gate, table
 
 BUSINESS = dict(CASES["Business talk"])
 RESULT = json.dumps({"emotion": "neutral", "scores": BUSINESS, "timestamp": "2024-01-04 22:30:00"})
@@ -46,6 +47,13 @@ def zipped(**files: str) -> bytes:
         for name, data in files.items():
             archive.writestr(f"{name}/result.json", data)
     return buffer.getvalue()
+
+
+def imported(at: AppTest) -> AppTest:
+    """What is planned is stored, and the page tells how it ended."""
+    at.button(key="import_now").click().run()
+    bootstrap.background_import().wait(WAIT_S)
+    return at.run()
 
 
 def plainly(at: AppTest) -> str:
@@ -78,7 +86,7 @@ def test_nothing_is_stored_before_it_is_confirmed_and_then_it_is_linked_to(app: 
     at.text_input(key="import_model").set_value("emotion2vec_plus_large")
     at.selectbox(key="import_zone").set_value("Asia/Shanghai").run()
     assert "no time zone" not in text(at)
-    at.button(key="import_now").click().run()
+    imported(at)
     assert not at.exception
     assert at.success[0].value == "1 clip was imported."
     (row,) = reports.latest_clips(store).rows
@@ -87,6 +95,52 @@ def test_nothing_is_stored_before_it_is_confirmed_and_then_it_is_linked_to(app: 
     at = chosen(at, "again.zip", zipped(outputs_20240104_223000=RESULT))
     assert "There is nothing new to import." in text(at)
     assert metrics(at)["There already"] == "1"
+
+
+def test_an_import_goes_on_whatever_is_clicked_and_its_end_is_told(
+    app: AppTest, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(monkeypatch)
+    try:
+        at = chosen(opened(app), "many.csv", table())
+        at.button(key="import_now").click().run()
+        assert gate.reached.wait(WAIT_S)
+        assert "It goes on when you leave this page" in text(at.run())
+        assert not at.metric  # the files are the import's, and their plan is gone
+        at.switch_page("pages/upload.py").run()
+        assert not at.exception
+        another = opened(AppTest.from_file(HOME, default_timeout=60), lang="zh")
+        assert another.button(key="import_cancel").label == "取消"
+        assert "It goes on when you leave this page" in text(opened(at))
+    finally:
+        gate.opened.set()
+        bootstrap.background_import().wait(WAIT_S)
+    assert reports.count_clips(store) == ROWS
+    at = opened(at)
+    assert at.success[0].value == f"{ROWS} clips were imported."
+    at = chosen(at.run(), "many.csv", table())
+    assert not at.success
+    assert "There is nothing new to import." in text(at)
+
+
+def test_an_import_can_be_cancelled_and_finished_later(
+    app: AppTest, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(monkeypatch)
+    try:
+        at = chosen(opened(app), "many.csv", table())
+        at.button(key="import_now").click().run()
+        assert gate.reached.wait(WAIT_S)
+        at.run().button(key="import_cancel").click().run()
+        assert not at.exception
+    finally:
+        gate.opened.set()
+        bootstrap.background_import().wait(WAIT_S)
+    at.run()
+    assert "import the same files again to bring the rest" in text(at)
+    assert at.success[0].value == "100 clips were imported."
+    at = imported(chosen(at, "many.csv", table()))
+    assert at.success[0].value == f"{ROWS - 100} clips were imported."
 
 
 def test_frames_ask_for_their_distance(app: AppTest, store: Store) -> None:
@@ -174,7 +228,7 @@ def test_labels_of_clips_that_are_there_are_imported_alone(app: AppTest, store: 
     labelling.remove(store, clip_id, "Cy")
     at = chosen(opened(app), "x.jsonl", lines)
     assert metrics(at)["Labels"] == "1"
-    at.button(key="import_now").click().run()
+    imported(at)
     assert not at.exception
     assert "Labels that were imported: 1." in str(at.success[0].value)
     assert [each.rater for each in labels.of_clip(store, clip_id)] == ["Cy"]

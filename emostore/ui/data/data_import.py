@@ -12,20 +12,18 @@ from streamlit.typing import UploadedFile
 from emostore import access
 from emostore.errors import EmostoreError
 from emostore.services import importing
-from emostore.services.importing import Imported, Options, Plan, Planned
+from emostore.services.importing import Options, Plan, Planned
 from emostore.services.metadata.descriptions import ROLES, SCENARIOS, Description
-from emostore.store.reports import reports
-from emostore.ui import heard, links, urls
-from emostore.ui.bootstrap import in_force, open_store
-from emostore.ui.data import data_files
+from emostore.ui import heard, urls
+from emostore.ui.bootstrap import background_import, in_force, open_store
+from emostore.ui.data import data_files, data_running
 from emostore.ui.text import _, explain, plain, role, scenario, when
 
 _ROUND = "import_round"  # counted up after each import, so that the widgets let go of their files
 _PLAN = "import_plan"  # the last dry run, by what it was made of
-_DONE = "import_done"
 _SOURCES = ("files", "folder")
 _SHOWN = 200  # clips in the table of a dry run
-_LINKED = 5  # new clips that are linked to
+_NAMED = 5  # files that are left aside
 _ROW_PX = 35
 _HEIGHT_PX = 400
 
@@ -33,9 +31,7 @@ _HEIGHT_PX = 400
 def section() -> None:
     """From choosing files to the clips that came of them."""
     access.require("analyse")
-    done: Imported | None = st.session_state.pop(_DONE, None)
-    if done is not None:
-        _report(done)
+    above = st.container()
     st.write(
         _(
             "Results that another tool, or this one elsewhere, has written become clips here. First you see what would "
@@ -48,6 +44,8 @@ def section() -> None:
     number = st.session_state.setdefault(_ROUND, 0)
     files = data_files.choose(f"import_{source}_{number}", folder=source == "folder")
     options = _options()
+    with above:
+        data_running.board(chosen=bool(files))
     if not files:
         _formats()
         return
@@ -127,8 +125,9 @@ def _options() -> Options | None:
 
 
 def _planned(files: Sequence[UploadedFile], options: Options) -> Plan | None:
-    """The dry run, made once for the same files and options."""
-    key = (tuple(file.file_id for file in files), options)
+    """The dry run, made once for the same files and options, and again after an import."""
+    task = background_import()
+    key = (tuple(file.file_id for file in files), options, task.number - task.running)
     known: tuple[Any, Plan] | None = st.session_state.get(_PLAN)
     if known is not None and known[0] == key:
         return known[1]
@@ -164,7 +163,7 @@ def _show(plan: Plan) -> None:
         models = ", ".join(f"{name} · {revision}" for name, revision in plan.models)
         st.caption(_("Scores are kept as those of {models}, apart from every other model.", models=plain(models)))
     if plan.passed:
-        names = ", ".join(plan.passed[:_LINKED]) + (" …" if len(plan.passed) > _LINKED else "")
+        names = ", ".join(plan.passed[:_NAMED]) + (" …" if len(plan.passed) > _NAMED else "")
         st.caption(_("Left aside, because they hold no results: {names}", names=plain(names)))
 
 
@@ -218,42 +217,15 @@ def _confirm(files: Sequence[UploadedFile], options: Options, plan: Plan) -> Non
         label = _("Import the labels: {count}", count=f"{plan.labels:,}")
     if not plan.wanted:
         st.info(_("There is nothing new to import."), icon=":material/check:")
-    elif st.button(label, type="primary", icon=":material/database_upload:", key="import_now"):
-        bar = st.progress(0.0, text=_("Importing …"))
-
-        def show(done: int, total: int) -> None:
-            bar.progress(done / total)
-
-        try:
-            st.session_state[_DONE] = importing.write(
-                open_store(),
-                in_force(),
-                data_files.given(files),
-                options,
-                plan,
-                show,
-            )
-        except EmostoreError as error:
-            st.error(explain(error), icon=":material/error:")
-            return
-        st.session_state.pop(_PLAN, None)
-        st.session_state[_ROUND] += 1
+    elif st.button(
+        label,
+        type="primary",
+        icon=":material/database_upload:",
+        key="import_now",
+        disabled=background_import().running,
+        help=_("Another import is running; wait until it has ended.") if background_import().running else None,
+    ):
+        if data_running.begin(files, options, plan):
+            st.session_state.pop(_PLAN, None)
+            st.session_state[_ROUND] += 1
         st.rerun()
-
-
-def _report(done: Imported) -> None:
-    """What was stored, and where it is."""
-    data_files.refusals(done.refused, done.refused_count)
-    count = done.new + done.added
-    said = _("1 clip was imported.") if count == 1 else _("{count} clips were imported.", count=f"{count:,}")
-    if done.labels:
-        told = _("Labels that were imported: {count}.", count=f"{done.labels:,}")
-        said = f"{said} {told}" if count else told
-    st.success(said, icon=":material/check_circle:")
-    rows = reports.clip_rows(open_store(), done.clip_ids[:_LINKED])
-    with st.container(key="imported"):
-        for clip_id in done.clip_ids[:_LINKED]:
-            if row := rows.get(clip_id):
-                links.clip(clip_id, label=f"{links.named(row.file_name)} · {heard.named(row.scores)}")
-        label = _("All clips, the latest first")
-        st.page_link(links.HISTORY_PAGE, label=label, icon=":material/history:", query_params={"days": "all"})

@@ -91,13 +91,13 @@ def _hand_in(
         jobs.discard(staged, in_force())
         st.error(explain(error), icon=":material/error:")
         return
-    _let_go([*(stream for _name, stream in chosen), *lists])
+    let_go([*(stream for _name, stream in chosen), *lists])
     st.session_state[_ROUND] += 1
     st.rerun()
 
 
-def _let_go(uploads: Sequence[UploadedFile]) -> None:
-    """Free the memory of uploads that are on disk by now.
+def let_go(uploads: Sequence[UploadedFile]) -> None:
+    """Free the memory of uploads that are on disk by now, or belong to others.
 
     Streamlit keeps every upload in memory until its tab is closed, also when the widget is gone, and offers
     no public way to give it back earlier; its own chat input takes this one.
