@@ -10,12 +10,12 @@ than how often it is meant.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import eigh
-from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
 from emostore.analytics.calibration import scaling
@@ -32,8 +32,7 @@ LEAST_GROUPS = 2  # of an emotion, where there are several: else what is learnt 
 FOLDS = 4  # in which the strength is chosen
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # inverse of the penalty, `C` of scikit-learn's LogisticRegression
 _STEPS = 300
-_CLOSE = 1e-6  # of the loss, by which a step still lowers it
-_CURVATURE = 0.1  # of the loss of a label along a logit, about
+_CLOSE = 1e-4
 _STILL = 1e-3  # of the mean spread: what moves less is as good as constant, and is not blown up
 _FLAT = 1e-7  # of the largest variance: along such an axis there is nothing to learn
 _N = len(EMOTIONS)
@@ -91,13 +90,12 @@ def train(embeddings: Singles, labels: Ints, groups: Ints, classes: Sequence[int
     numbers = np.unique(fold).tolist()
     with threadpool_limits(1, "blas"):  # many small products, beside clips that are being analysed
         space = _Space(embeddings, own)
-        found: dict[int, _Rule | None] = dict.fromkeys(numbers)
         best, least, strength = np.zeros((0, _N)), np.inf, STRENGTHS[0]
-        for each in STRENGTHS:  # from strong to weak; each begins where the one before it ended
+        for each in STRENGTHS:  # from much penalty to little, as long as less of it helps
             held_out = np.full((len(labels), _N), -np.inf)
             for number in numbers:
                 inside, outside = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
-                found[number] = rule = _learn(space, inside, labels[inside], each, found[number])
+                rule = _learn(space, inside, labels[inside], each)
                 held_out[outside] = rule.logits(space.points[outside])
             told = np.isfinite(held_out[np.arange(len(labels)), labels])
             if not told.any():
@@ -106,7 +104,7 @@ def train(embeddings: Singles, labels: Ints, groups: Ints, classes: Sequence[int
             if loss >= least:
                 break
             best, least, strength = held_out, loss, each
-        rule = _learn(space, np.arange(len(labels)), labels, strength, None)
+        rule = _learn(space, np.arange(len(labels)), labels, strength)
     return Learnt(space.head(rule), best, tuple(classes), strength)
 
 
@@ -124,8 +122,8 @@ class _Rule:
 class _Space:
     """Embeddings as they are learnt from: standardised, the model's logits beside them, turned onto principal axes.
 
-    `points` (n, axes) have the variance `spread` (axes,). Turning changes nothing of what is learnt, for the penalty
-    is the same in every direction; it makes learning quick. No label takes part.
+    `points` are (n, axes). Turning changes nothing of what is learnt, for the penalty is the same in every direction;
+    with fewer clips than numbers it makes learning quick. No label takes part.
     """
 
     def __init__(self, embeddings: Singles, own: Head | None) -> None:
@@ -136,7 +134,7 @@ class _Space:
         read = np.concatenate(parts, axis=1, dtype=np.float32, casting="same_kind")
         spread, axes = eigh((read.T @ read).astype(np.float64) / len(read))
         kept = spread > _FLAT * max(float(spread[-1]), 1.0)
-        self.spread, self._axes = spread[kept], axes[:, kept]
+        self._axes = axes[:, kept]
         self.points = read @ self._axes.astype(np.float32)
 
     def head(self, rule: _Rule) -> Head:
@@ -160,31 +158,20 @@ def _said(embeddings: Singles, own: Head | None) -> tuple[Floats, Floats]:
     return weight.T * much, (bias - centre) * much
 
 
-def _learn(space: _Space, rows: Ints, labels: Ints, strength: float, start: _Rule | None) -> _Rule:
-    """The rule of least loss and penalty, by L-BFGS in steps that the curvature makes about equally long."""
-    points = space.points[rows]
-    there, truth = np.unique(labels, return_inverse=True)
-    n, size = points.shape
-    long = 1 / np.sqrt(np.append(_CURVATURE * n * space.spread + 1 / strength, _CURVATURE * n))
-    penalty = np.append(np.full(size, 1 / strength), 0.0)
+def _learn(space: _Space, rows: Ints, labels: Ints, strength: float) -> _Rule:
+    """The rule of least loss and penalty."""
+    from sklearn.exceptions import ConvergenceWarning  # late: pages that train nothing need it not
+    from sklearn.linear_model import LogisticRegression
 
-    def objective(x: Floats) -> tuple[float, Floats]:
-        w = x.reshape(len(there), size + 1) * long
-        logits = points @ w[:, :size].T.astype(np.float32) + w[:, size]
-        scores = softmax(logits)
-        value = n * scaling.loss(scores, truth) + float((penalty * w**2).sum()) / 2
-        scores[np.arange(n), truth] -= 1
-        slope = np.column_stack([scores.T.astype(np.float32) @ points, scores.sum(axis=0)])
-        return value, ((slope + penalty * w) * long).ravel()
-
-    first = np.zeros((len(there), size + 1))
-    if start is not None:
-        first[:, :size], first[:, size] = start.weight[there], start.bias[there]
-    options = {"maxiter": _STEPS, "ftol": _CLOSE, "gtol": 0.0}
-    x = minimize(objective, (first / long).ravel(), jac=True, method="L-BFGS-B", options=options).x
-    w = x.reshape(len(there), size + 1) * long
-    weight, bias = np.zeros((_N, size)), np.full(_N, -np.inf)
-    weight[there], bias[there] = w[:, :size], w[:, size]
+    model = LogisticRegression(C=strength, tol=_CLOSE, max_iter=_STEPS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # stopped early, a weak penalty is a little stronger
+        model.fit(space.points[rows], labels)
+    there, found, shift = model.classes_, model.coef_, model.intercept_
+    if len(there) == 2:  # one rule for both, as the difference of their logits
+        found, shift = np.vstack([-found, found]) / 2, np.concatenate([-shift, shift]) / 2
+    weight, bias = np.zeros((_N, found.shape[1])), np.full(_N, -np.inf)
+    weight[there], bias[there] = found, shift
     return _Rule(weight, bias)
 
 
