@@ -10,6 +10,7 @@ import codecs
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from typing import IO, Any
@@ -204,8 +205,7 @@ def _npy_header(stream: IO[bytes]) -> tuple[np.dtype[Any], tuple[int, ...]]:
 def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twin = next(name for index, name in enumerate(names) if name in set(names[:index]))
+        twin = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
         raise MetadataError("The name {name} stands twice in one object; which counts is not said.", name=twin[:60])
     return found
 

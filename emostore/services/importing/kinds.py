@@ -50,7 +50,7 @@ def clips(value: Any, name: str) -> Iterator[Found]:
         yield json_lines.read({**value[EXTENSION], "scores": value.get("scores")})
     elif result_json.is_result(value):
         yield result_json.read(value, name)
-    elif isinstance(value, list) and value and all(map(_is_whole, value)):
+    elif isinstance(value, list) and value and all(map(_are_whole, value)):
         for each in value:
             yield from clips(each, name)
     elif frame_scores.is_frames(value):
@@ -61,6 +61,11 @@ def clips(value: Any, name: str) -> Iterator[Found]:
             "and lines or tables that this program wrote.",
             result="result.json",
         )
+
+
+def _are_whole(value: Any) -> bool:
+    """Whether an element of a list is a clip, or the list of clips that FunASR answers when it is asked once."""
+    return _is_whole(value) or (isinstance(value, list) and bool(value) and all(map(funasr.is_answer, value)))
 
 
 def _is_whole(value: Any) -> bool:

@@ -10,7 +10,7 @@ from emostore.emotions import EMOTIONS
 from emostore.i18n import N_, Sentence
 from emostore.services.importing import frame_scores
 from emostore.services.importing.found import Found, Frames
-from emostore.services.importing.values import distribution, emotion_of, moment, number, quoted, text
+from emostore.services.importing.values import distribution, emotion_of, moment, number, quoted, text, unix_moment
 from emostore.services.metadata.descriptions import Description, parse_scenario
 
 _CLOSE = 0.0051  # two roundings to three decimals, and to two
@@ -28,12 +28,16 @@ def read(value: Mapping[str, Any], name: str) -> Found:
 
     Its frames may be in it; where there are only frames, their mean stands for the whole.
     """
-    when = text(value.get("timestamp"), "timestamp") if not isinstance(value.get("timestamp"), (int, float)) else None
+    when = value.get("timestamp")
+    if isinstance(when, (int, float)):
+        time = unix_moment(when, "timestamp")
+    else:
+        time = moment(text(when, "timestamp"), "timestamp")
     scenario, own = text(value.get("scenario"), "scenario"), text(value.get("name"), "name")
     found = Found(
         own or name,
         key=own or "",
-        time=moment(when, "timestamp"),
+        time=time,
         about=Description(scenario=parse_scenario(scenario) if scenario else None),
     )
     scores = value.get("scores", None if "frames" in value else value)

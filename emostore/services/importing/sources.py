@@ -14,7 +14,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -32,6 +32,7 @@ MAX_UNPACKED_BYTES = 8 * 1024 * MIB  # of a zip
 MAX_RATIO = 200  # unpacked to packed; scores in JSON reach 50
 _RATIO_FROM = 16 * MIB  # below this, a high ratio harms nobody
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_UTF_8 = 0x800  # the bit of a name that is in UTF-8
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, struct.error)
 
@@ -224,7 +225,7 @@ def _add_zip(archive: Entry, found: Listing, stack: ExitStack) -> None:
     _check_names(members)
     root = PurePosixPath(archive.name)
     for member in members:
-        name = member.filename
+        name = _name(member)
         if name.startswith("__MACOSX/") or name.rpartition("/")[2].startswith("."):
             continue
         if name.lower().endswith(".zip"):
@@ -255,7 +256,7 @@ def _check_sizes(members: Sequence[zipfile.ZipInfo], size: int) -> None:
 def _check_names(members: Sequence[zipfile.ZipInfo]) -> None:
     names = set()
     for member in members:
-        name = member.orig_filename  # as it stands there: `filename` is mended already
+        name = _name(member)
         kind = stat.S_IFMT(member.external_attr >> 16)
         parts = name.replace("\\", "/").split("/")
         if "\0" in name or "\\" in name or name.startswith("/") or _DRIVE.match(name) or ".." in parts:
@@ -269,6 +270,20 @@ def _check_names(members: Sequence[zipfile.ZipInfo]) -> None:
         if name in names:
             raise MetadataError("It holds two files called {name}; which counts is not said.", name=quoted(name))
         names.add(name)
+
+
+def _name(member: zipfile.ZipInfo) -> str:
+    """What a file of a zip is called: as it stands there, which is not what `filename` makes of it.
+
+    Without the mark for UTF-8 no encoding is named: tools on Windows in Chinese write GB18030 then.
+    """
+    if member.flag_bits & _UTF_8:
+        return member.orig_filename
+    stored = member.orig_filename.encode("cp437")
+    for encoding in ("utf-8", "gb18030"):
+        with suppress(UnicodeDecodeError):
+            return stored.decode(encoding)
+    return member.orig_filename
 
 
 class _Careful:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 
 from emostore.emotions import BY_NAME, EMOTIONS, SUM_TOLERANCE, EmotionScores
 from emostore.errors import MetadataError
+from emostore.services.metadata.sidecar import spreadsheet_time
 from emostore.store.writing.names import clean
 
 _SHOWN = 60  # characters of something odd that are quoted
 _NAMES = {name: name for name in EMOTIONS} | {each.zh: each.name for each in BY_NAME.values()} | {"<unk>": "unknown"}
+_FIRST_S = 1e8  # since 1970: the year 1973
+_MILLISECONDS = 1e11  # of time since 1970: as seconds it would be the year 5138
 _LEAST = 1e-9  # what adding up rounded scores leaves of the tolerance
 
 FloatArray = NDArray[np.float64]
@@ -52,13 +55,30 @@ def text(value: Any, what: str) -> str | None:
 
 
 def moment(said: str | None, what: str) -> datetime | None:
-    """A time as ISO 8601 writes it, with a zone or without; None for nothing. Raises `MetadataError`."""
+    """A time as ISO 8601 or a spreadsheet writes it, with or without zone; None for nothing. Raises `MetadataError`."""
     if said is None or not said.strip():
         return None
     try:
         return datetime.fromisoformat(said.strip())
     except ValueError as error:
+        if (found := spreadsheet_time(said.strip())) is not None:
+            return found
         raise MetadataError("{what} is {found}, which is not a time.", what=what, found=quoted(said)) from error
+
+
+def unix_moment(seconds: Any, what: str) -> datetime | None:
+    """A time as seconds, or milliseconds, since 1970; None for a number that counts from elsewhere, as of a frame.
+
+    Raises `MetadataError` for what is no number, and for times that no calendar has.
+    """
+    said = number(seconds, what)
+    if said < _FIRST_S:
+        return None
+    since = said / 1000 if said >= _MILLISECONDS else said
+    try:
+        return datetime.fromtimestamp(since, UTC)
+    except (OverflowError, ValueError, OSError) as error:
+        raise MetadataError("{what} is {found}, which is not a time.", what=what, found=quoted(seconds)) from error
 
 
 def distribution(raw: Any, *, some: bool = False) -> dict[str, float]:

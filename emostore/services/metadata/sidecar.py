@@ -183,13 +183,21 @@ def _columns(header: Sequence[str]) -> tuple[dict[int, str], tuple[str, ...]]:
     return columns, tuple(unknown)
 
 
-def _time(text: str, time_zone: str) -> datetime:
-    """A time as spreadsheets write it, with the year first, else as `parse_time` reads it."""
+def spreadsheet_time(text: str) -> datetime | None:
+    """A time as spreadsheets write it, the year first, without a zone; None if it is not written so.
+
+    Raises `MetadataError` for a day or an hour that does not exist.
+    """
     found = _TIME.fullmatch(text)
     if found is None:
-        return parse_time(text, time_zone)
+        return None
     try:
         year, month, day, hour, minute, second = (int(number or 0) for number in found.groups())
-        return datetime(year, month, day, hour, minute, second, tzinfo=ZoneInfo(time_zone))
+        return datetime(year, month, day, hour, minute, second)
     except ValueError as error:
         raise MetadataError("{found} is not a time: there is no such day or hour.", found=repr(text)) from error
+
+
+def _time(text: str, time_zone: str) -> datetime:
+    found = spreadsheet_time(text)
+    return parse_time(text, time_zone) if found is None else found.replace(tzinfo=ZoneInfo(time_zone))
