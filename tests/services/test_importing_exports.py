@@ -169,6 +169,10 @@ def test_lines_of_before_are_still_read(sqlite_store: Store, other: Store, confi
         ({"channel": "left"}, "channel is left, which is not a number."),
         ({"channel_count": "0"}, "channel_count is 0, which is not a number."),
         ({"channel": "64"}, "channel is 64, which is not a number."),
+        (
+            {"session_key": f"recording:{'cd' * 32}", "session_name": "x" * 201},
+            "The name of the session has 201 characters; 200 are allowed. Shorten it.",
+        ),
     ],
 )
 def test_a_row_that_names_no_possible_place_is_refused(
@@ -178,3 +182,11 @@ def test_a_row_that_names_no_possible_place_is_refused(
     given = Given("x.csv", io.BytesIO(f"{','.join(row)}\n{','.join(row.values())}\n".encode()))
     plan = importing.plan(sqlite_store, config, [given], Options())
     assert [str(each.reason) for each in plan.refused] == [said]
+
+
+def test_the_name_of_an_unnamed_session_is_cleaned_as_every_other(store: Store, config: Settings) -> None:
+    row = {"file": "a", "sha256": "ab" * 32, **dict.fromkeys(EMOTIONS, "0"), "sad": "1"}
+    row |= {"session_key": f"recording:{'cd' * 32}", "session_name": "other\x07 file"}
+    brought(store, config, Given("x.csv", io.BytesIO(f"{','.join(row)}\n{','.join(row.values())}\n".encode())))
+    (found,) = history.stream(store)
+    assert (found.session_key, found.session_name) == (f"recording:{'cd' * 32}", "other file")

@@ -8,7 +8,7 @@ from emostore.errors import MetadataError
 from emostore.services.exports.clip_line import MOST_CHANNELS
 from emostore.services.importing.values import quoted
 from emostore.store.tables.models import HAPPENED_AT_SOURCES
-from emostore.store.writing.names import session_key
+from emostore.store.writing.names import clean_name, session_key
 from emostore.store.writing.records import HappenedAtSource, SessionOf
 
 _HEX = frozenset("0123456789abcdef")
@@ -40,16 +40,17 @@ def session(key: str | None, shown: str | None, *own: str | None) -> tuple[str |
     """The name of a clip's session, if somebody named it, or else whose session it is, if of another recording.
 
     `key` is the stored one and `shown` what people see. `own` are the recordings whose session a clip has by itself:
-    its own, and the other side's, which pairing brings along.
+    its own, and the other side's, which pairing brings along. Raises `MetadataError` for a name that is too long.
     """
-    if key is None or shown is None:
+    name = clean_name(shown, "session")
+    if key is None or name is None:
         return None, None
     if not key.startswith(_UNNAMED):
-        return shown, None
+        return name, None
     of = key.removeprefix(_UNNAMED)
     if of in own or not _is_hash(of):
         return None, None
-    return None, SessionOf(of, shown)
+    return None, SessionOf(of, name)
 
 
 def _is_hash(value: str) -> bool:
