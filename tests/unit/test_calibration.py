@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,20 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from benchmarks import calibration as trials
+from benchmarks.calibration import Heard, said
 from emostore.analytics.calibration import RAW, Calibration, Head, Priors, Scaling, alignment, apply, priors, scaling
 from emostore.analytics.calibration.applying import softmax
 from emostore.analytics.calibration.fitting import LEAST_LABELS, Clips, Labelled, Options, fit
 from emostore.analytics.calibration.stages import MOST_DOMAINS
 from emostore.analytics.reliability import difference, figures, losses
 from emostore.emotions import EMOTIONS, EmotionScores
-from emostore.engine.baseline import Weights
-from emostore.engine.features import features
 from emostore.errors import ScoresError, SettingsError
-from emostore.training.augment import phone
-from emostore.training.copies import CLEAN, Copies
-from emostore.training.corpus import read_corpus
 from emostore.training.model import REAL
-from emostore.training.model import fit as train
 from tests.audio_samples import real_audio
 
 Floats = NDArray[np.float64]
@@ -306,86 +301,31 @@ def test_too_few_labels_and_impossible_wishes_are_refused() -> None:
 # Real speech: the baseline, trained without the speaker it hears
 
 
-class Heard:
-    """EmoDB as it is and over a phone line, as features, and models that have not heard certain speakers."""
-
-    def __init__(self) -> None:
-        corpus = read_corpus(real_audio() / "emodb")
-        self.label = SIX[np.unique([each.label for each in corpus], return_inverse=True)[1]]
-        self.speaker = np.unique([each.speaker for each in corpus], return_inverse=True)[1]
-        self.clean = np.stack([features(each.waveform) for each in corpus])
-        over = [phone(each.waveform, random(i), low=300, high=3400) for i, each in enumerate(corpus)]
-        self.phone = np.stack([features(waveform) for waveform in over])
-        self.speakers = range(10)
-        self._trained: dict[bytes, Weights] = {}
-
-    def trained(self, rows: NDArray[np.bool_]) -> Weights:
-        """The baseline, trained on these clean clips alone; once for each choice of them."""
-        if rows.tobytes() not in self._trained:
-            n = int(rows.sum())
-            label = np.searchsorted(SIX, self.label[rows])
-            copies = Copies(self.clean[rows], label, np.arange(n), np.full(n, CLEAN), (("?",),) * n)
-            self._trained[rows.tobytes()] = train(copies, 0.1)
-        return self._trained[rows.tobytes()]
-
-
-def said(weights: Weights, vectors: Any) -> tuple[Any, Any]:
-    """Logits and embeddings of feature vectors."""
-    embeddings = weights.embed(vectors)
-    return embeddings @ weights.head_weight.T + weights.head_bias, embeddings
-
-
 @pytest.fixture(scope="module")
 def heard() -> Heard:
-    return Heard()
-
-
-def held_out_logits(heard: Heard, rows: NDArray[np.bool_]) -> Floats:
-    """Logits of these clips, each by a model that was trained on the others of them without its speaker."""
-    logits = np.zeros((len(heard.label), 9))
-    for speaker in heard.speakers:
-        mine = heard.speaker == speaker
-        logits[mine] = said(heard.trained(rows & ~mine), heard.clean[mine])[0]
-    return logits[rows]
+    return Heard(real_audio() / "emodb")
 
 
 def test_a_model_eight_times_too_sure_is_brought_back(heard: Heard) -> None:
     """Calibration error out of fold: from above 0.15 to under 0.07."""
-    half = np.arange(len(heard.label)) % 2 == 0
-    logits = (8 * held_out_logits(heard, half)).astype(np.float32)
-    sample = Labelled(Clips(logits), heard.label[half], heard.speaker[half])
-    found = fit(sample, sample.clips, Options(scaling="temperature"))
-    before, after = figures(found.before, sample.labels), figures(found.after, sample.labels)
+    trial = trials.too_sure(heard)
+    before, after = figures(trial.before, trial.truth), figures(trial.after, trial.truth)
     assert before.ece > 0.155
     assert after.ece < 0.06
     assert after.ece_mass < 0.07
     assert after.nll < 0.6 * before.nll
     assert after.wa == before.wa  # one temperature changes no ranking
-    assert found.calibration.scaling is not None
-    assert 5 < (found.calibration.scaling.temperature or 0) < 12
+    assert trial.calibration is not None
+    assert trial.calibration.scaling is not None
+    assert 5 < (trial.calibration.scaling.temperature or 0) < 12
 
 
 def test_other_shares_of_emotions_are_allowed_for(heard: Heard) -> None:
     """Cheerful and matter-of-fact calls, after labels of every emotion: more are right, and likelier."""
-    logits = held_out_logits(heard, np.ones(len(heard.label), bool))
-    shares = np.zeros(9)
-    shares[SIX] = 0.03, 0.02, 0.03, 0.45, 0.45, 0.02
-    rng, drawn, scores = random(0), [], []
-    for half in (0, 1):  # labels of five speakers, clips of the other five
-        there = heard.speaker % 2 == half
-        rows = np.flatnonzero(there)
-        chance = (shares / np.bincount(heard.label[rows], minlength=9).clip(1))[heard.label[rows]]
-        rows = rng.choice(rows, 1000, p=chance / chance.sum())
-        sample = Labelled(Clips(logits[~there]), heard.label[~there], heard.speaker[~there])
-        corpus = Clips(logits[rows])
-        found = fit(sample, corpus, Options(priors=True)).calibration
-        drawn.append(rows)
-        scores.append([corpus.scores(each) for each in (replace(found, priors=None), found)])
-    rows = np.concatenate(drawn)
-    truth = heard.label[rows]
-    before, after = (np.concatenate([pair[i] for pair in scores]) for i in (0, 1))
-    nll, _, high = difference(losses(before, truth), losses(after, truth), rows)
-    wa, low, _ = difference(before.argmax(1) == truth, after.argmax(1) == truth, rows)
+    trial = trials.other_shares(heard)
+    before, after, truth = trial.before, trial.after, trial.truth
+    nll, _, high = difference(losses(before, truth), losses(after, truth), trial.groups)
+    wa, low, _ = difference(before.argmax(1) == truth, after.argmax(1) == truth, trial.groups)
     assert nll < -0.15
     assert high < -0.05
     assert wa > 0.06
@@ -396,17 +336,9 @@ def test_other_shares_of_emotions_are_allowed_for(heard: Heard) -> None:
 
 def test_a_phone_line_is_brought_nearer_to_the_studio(heard: Heard) -> None:
     """Without a label of any call, every speaker left out of training."""
-    n = len(heard.label)
-    plain, aligned = np.zeros((n, 9)), np.zeros((n, 9))
-    for speaker in heard.speakers:
-        mine = heard.speaker == speaker
-        weights = heard.trained(~mine)
-        head, (logits, line) = Head(weights.head_weight, weights.head_bias), said(weights, heard.phone)
-        studio = weights.embed(heard.clean[~mine])
-        read = alignment.aligned_head(head, line.astype(np.float64), studio.astype(np.float64))
-        plain[mine], aligned[mine] = softmax(logits[mine].astype(np.float64)), softmax(read.logits(line[mine]))
-    before, after = figures(plain, heard.label), figures(aligned, heard.label)
-    change, _, high = difference(losses(plain, heard.label), losses(aligned, heard.label), np.arange(n))
+    trial = trials.phone_line(heard)
+    before, after = figures(trial.before, trial.truth), figures(trial.after, trial.truth)
+    change, _, high = difference(losses(trial.before, trial.truth), losses(trial.after, trial.truth), trial.groups)
     assert change < -0.05
     assert high < -0.01
     assert after.uar > before.uar + 0.02
@@ -434,17 +366,11 @@ def test_the_alignment_that_wins_on_held_out_labels_is_taken(heard: Heard) -> No
 
 def test_a_head_learnt_over_the_phone_hears_more_there(heard: Heard) -> None:
     """Five speakers that the model has not heard, each by a head that has not heard them either."""
-    mine = heard.speaker % 2 == 1
-    weights = heard.trained(~mine)
-    logits, embeddings = said(weights, heard.phone[mine])
-    clips = Clips(logits.astype(np.float32), embeddings.astype(np.float16).astype(np.float32))
-    sample, own = Labelled(clips, heard.label[mine], heard.speaker[mine]), Head(weights.head_weight, weights.head_bias)
-    found = fit(sample, clips, Options(trained=True), own)
-    plain = fit(sample, clips, Options())
-    before, cooled, after = (figures(each, sample.labels) for each in (found.before, plain.after, found.after))
+    trial = trials.own_head(heard)
+    before, after = figures(trial.before, trial.truth), figures(trial.after, trial.truth)
     assert after.uar > before.uar + 0.06
     assert after.wa > before.wa + 0.06
-    assert after.nll < cooled.nll - 0.08
-    assert difference(losses(found.before, sample.labels), losses(found.after, sample.labels), sample.groups)[2] < 0
-    assert found.calibration.masked == ("other", "surprised", "unknown")
-    assert (found.after[:, [EMOTIONS.index(name) for name in found.calibration.masked]] == 0).all()
+    assert after.nll < before.nll - 0.08
+    assert trial.calibration is not None
+    assert trial.calibration.masked == ("other", "surprised", "unknown")
+    assert (trial.after[:, [EMOTIONS.index(name) for name in trial.calibration.masked]] == 0).all()
