@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
+from emostore.analytics import reliability
 from emostore.analytics.calibration.fitting import Options
 from emostore.emotions import EMOTIONS, EmotionScores
 from emostore.errors import MetadataError, SettingsError
@@ -199,6 +200,34 @@ def test_every_refused_row_is_counted_though_not_each_is_told(sqlite_store: Stor
     found = label_list.check(sqlite_store, b"clip,emotion\n" + b"77,sad\n" * 300)
     assert found.refused == 300
     assert len(found.problems) == MAX_PROBLEMS + 1
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "verdict"),
+    [
+        ((-0.2, -0.3, -0.1), 0.05, "better"),
+        ((-0.2, -0.5, 0.1), 0.05, "perhaps"),
+        ((-0.2, -0.3, -0.1), 0.15, "mixed"),
+        ((-0.2, -0.5, 0.1), 0.15, "mixed"),
+        ((0.1, -0.1, 0.3), 0.05, "nothing"),
+        ((0.2, 0.1, 0.3), 0.05, "worse"),
+    ],
+)
+def test_a_loss_that_falls_is_no_praise_if_confidence_says_less(
+    change: tuple[float, float, float], error: float, verdict: str
+) -> None:
+    before = reliability.figures(np.full((2, 9), 1 / 9), [0, 1])
+    trial = fitting.Trial(
+        ("nine", "1"),
+        Options(),
+        None,  # type: ignore[arg-type]
+        None,  # type: ignore[arg-type]
+        replace(before, ece=0.1),
+        replace(before, ece=error),
+        change,
+        (),
+    )
+    assert trial.verdict == verdict
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])

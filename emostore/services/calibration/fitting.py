@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,10 @@ from emostore.store.calibration import labels
 from emostore.store.rollups.rollup_reading import Model
 from emostore.store.session import Store
 
+Verdict = Literal["better", "perhaps", "mixed", "nothing", "worse"]
+
 MOST_UNLABELLED = 20_000  # newest clips from which shares and domains are learnt
+LEAST_CHANGE = 0.01  # of the calibration error: less is not worth a word
 FEW_TO_TRAIN = 300  # labels; of fewer, a head of a thousand numbers an emotion learns as much chance as voice
 
 
@@ -78,6 +81,18 @@ class Trial:
     after: Figures
     nll_change: tuple[float, float, float]
     cautions: tuple[Sentence, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether it is worth it, by the loss; a calibration error that grows beside it keeps it from being so."""
+        change, low, high = self.nll_change
+        if low > 0:
+            return "worse"
+        if change >= 0:
+            return "nothing"
+        if self.after.ece > self.before.ece + LEAST_CHANGE:
+            return "mixed"
+        return "better" if high < 0 else "perhaps"
 
     def part(self, *, domain: str | None = None, language: str | None = None) -> tuple[Figures, Figures] | None:
         """The figures before and after of one domain or language; None without such clips."""

@@ -255,25 +255,30 @@ def _is_new(trial: Trial) -> bool:
 
 def _verdict(trial: Trial) -> str:
     """Whether it is worth it, in a sentence."""
-    change, low, high = trial.nll_change
     values = {"before": f"{trial.before.ece:.3f}", "after": f"{trial.after.ece:.3f}"}
-    if high < 0:
-        said = _(
-            "The scores come nearer to what raters heard, by more than chance: the calibration error goes from "
-            "{before} to {after}.",
-            **values,
-        )
-    elif low > 0:
-        said = _("This makes the scores worse: better leave them as they are.")
-    elif change < 0:
-        said = _(
-            "The scores may come nearer to what raters heard, but not by more than chance: the calibration error "
-            "goes from {before} to {after}. More labels would tell.",
-            **values,
-        )
-    else:
-        said = _("Nothing is gained by this: better leave the scores as they are, or try something else.")
-    return said
+    match trial.verdict:
+        case "better":
+            return _(
+                "The scores come nearer to what raters heard, by more than chance: the calibration error goes from "
+                "{before} to {after}.",
+                **values,
+            )
+        case "perhaps":
+            return _(
+                "The scores may come nearer to what raters heard, but not by more than chance: the calibration error "
+                "goes from {before} to {after}. More labels would tell.",
+                **values,
+            )
+        case "mixed":
+            return _(
+                "The loss falls, but the calibration error grows from {before} to {after}: confidence says less how "
+                "often it is right. Better leave the scores as they are.",
+                **values,
+            )
+        case "worse":
+            return _("This makes the scores worse: better leave them as they are.")
+        case "nothing":
+            return _("Nothing is gained by this: better leave the scores as they are, or try something else.")
 
 
 def _keep(trial: Trial) -> None:
