@@ -26,7 +26,9 @@ DAYS = ["%Y-%m-%d"]
 
 @app.command()
 def clip(
-    clip_id: Annotated[int, typer.Argument(help="The number that `list` prints and the page's address has.")],
+    clip_id: Annotated[
+        int, typer.Argument(min=1, max=2**63 - 1, help="The number that `list` prints and the page's address has.")
+    ],
     out: Annotated[Path, OUT],
     language: Annotated[Language | None, LANGUAGE] = None,
     kind: Annotated[Format, FORMAT] = "html",
@@ -37,7 +39,7 @@ def clip(
 
 @app.command()
 def session(
-    session_id: Annotated[int, typer.Argument(help="The number that the page's address has.")],
+    session_id: Annotated[int, typer.Argument(min=1, max=2**63 - 1, help="The number that the page's address has.")],
     out: Annotated[Path, OUT],
     language: Annotated[Language | None, LANGUAGE] = None,
     kind: Annotated[Format, FORMAT] = "html",

@@ -94,7 +94,7 @@ def _numbers(profile: AgentProfile, words: Wording) -> list[Number]:
         *numbers,
         Number(_("Clips"), Markup(f"{totals.clips:,}")),
         Number(_("Speech"), words.duration(totals.speech_s)),
-        Number(_("Alerts"), Markup(f"{totals.alerts:,}")),
+        Number(_("Alerts"), Markup(f"{totals.alerts:,}"), _("of customers' and mixed voices")),
     ]
 
 
