@@ -90,12 +90,23 @@ def app(tmp_path: Path) -> Iterator[App]:
     app.kill()
 
 
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
+@pytest.fixture(scope="module")
+def reader(browser: Browser) -> Iterator[BrowserContext]:
+    """One for all tests of a file, so that the app's code is compiled once for tests that share a server."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB")
     context.set_default_timeout(WAIT_MS)
     yield context
     context.close()
+
+
+@pytest.fixture
+def context(reader: BrowserContext) -> Iterator[BrowserContext]:
+    """Without a page, a cookie or anything stored by a page: nothing but code is kept from one test to the next."""
+    yield reader
+    for page in reader.pages:
+        page.evaluate("localStorage.clear()")
+        page.close()
+    reader.clear_cookies()
 
 
 @pytest.fixture
