@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from emostore import audio
 from emostore.config import Settings
@@ -491,14 +491,13 @@ def test_started_by_streamlit_alone_the_sound_comes_as_its_media(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_on_a_phone_nothing_is_cut_off_and_nobody_is_barred(
-    browser: Browser, served: App, clip_ids: dict[str, int], scheme: str
+    page: Page, served: App, clip_ids: dict[str, int], scheme: str
 ) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme, locale="en-GB")  # type: ignore[arg-type]
-    page = context.new_page()
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     opened(page, served, clip_ids["click-8000.wav"])
     main = page.locator('[data-testid="stMain"]')
     assert main.evaluate("element => element.scrollWidth <= element.clientWidth")
     faults = Axe().run(page, context={"include": [[".st-key-player"]]}).response["violations"]
-    context.close()
     serious = [fault for fault in faults if fault["impact"] in ("serious", "critical")]
     assert [(fault["id"], [node["html"][:200] for node in fault["nodes"]]) for fault in serious] == []
