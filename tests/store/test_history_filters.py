@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import date, timedelta
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,16 @@ def filled(store: Store, made: list[clips.NewAnalysis]) -> Store:
     return store
 
 
+@cache  # nothing is written while filters are tried
+def known_of(store: Store) -> tuple[dict[int, list[tuple[str, str]]], set[int]]:
+    """Alerts by clip, as state and model, and the clips with a label."""
+    raised: dict[int, list[tuple[str, str]]] = {}
+    for alert in alert_reports.queue(store, limit=1000).rows:
+        raised.setdefault(alert.clip_id, []).append((alert.state, alert.model))
+    return raised, {clip_id for clip_id, _ in labels.ratings(store)}
+
+
+@cache
 def rows_of(store: Store, model: str | None) -> list[HistoryRow]:
     return list(history.stream(store, HistoryFilter(model=MODELS[model] if model else None)))
 
@@ -150,10 +161,7 @@ def test_any_filter_shows_the_same_as_looking_at_every_row(filled: Store, asked:
         to_date=None if last is None else FIRST + timedelta(days=last),
         model=MODELS[model] if model else None,
     )
-    raised: dict[int, list[tuple[str, str]]] = {}
-    for alert in alert_reports.queue(store, limit=1000).rows:
-        raised.setdefault(alert.clip_id, []).append((alert.state, alert.model))
-    heard = {clip_id for clip_id, _ in labels.ratings(store)}
+    raised, heard = known_of(store)
     expected = [row.clip_id for row in rows_of(store, model) if fits(row, wanted, raised, heard)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(history_query, "ENOUGH", enough)
