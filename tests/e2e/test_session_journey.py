@@ -71,6 +71,7 @@ def test_the_worst_moment_a_turn_and_another_recording_are_one_click_away(page: 
 
     recordings = page.locator('[data-testid="stDataFrame"]').first
     for row, said in ((1, "The customer was not heard"), (0, "The customer sounds")):
+        settled(page)  # while a page is made, its tables take no clicks
         recordings.click(position={"x": 20, "y": 35 * (row + 1) + 17})
         expect(page.get_by_text(said)).to_be_visible()
         expect(page.locator(".turns tbody tr")).to_have_count(2 if row else 4)
